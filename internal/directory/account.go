@@ -1,0 +1,37 @@
+package directory
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Account is a tenant: the unit that owns members, groups, bots and apps.
+type Account struct {
+	ID       AccountID
+	PublicID string
+	Name     string
+	// Owner is the membership of the primary master admin, who can never be removed.
+	Owner   MemberID
+	Created time.Time
+}
+
+// MaxName is the longest name, in characters, of an account, app, bot, group or role.
+const MaxName = 256
+
+// ParseName cuts the blanks around a name and checks it: 1-256 characters, no
+// control characters. what names the field in the error, which wraps ErrInvalid.
+func ParseName(what, s string) (string, error) {
+	name := strings.TrimSpace(s)
+	switch {
+	case name == "":
+		return "", fmt.Errorf("%w %s: it is empty", ErrInvalid, what)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return "", fmt.Errorf("%w %s: it has control characters or is not UTF-8", ErrInvalid, what)
+	case utf8.RuneCountInString(name) > MaxName:
+		return "", fmt.Errorf("%w %s: it is longer than %d characters", ErrInvalid, what, MaxName)
+	}
+	return name, nil
+}

@@ -1,0 +1,20 @@
+package directory
+
+// ActorKind says through which door somebody acts.
+type ActorKind string
+
+// Kinds of actor.
+const (
+	ActorApp      ActorKind = "app"      // a client app of the public API
+	ActorOperator ActorKind = "operator" // whoever runs the command line on the server
+)
+
+// Actor is who did something, as the audit log keeps it.
+type Actor struct {
+	Kind ActorKind
+	// ID is the AppID of an app and 0 for the operator.
+	ID int64
+	// Label is what the caller calls itself (a token's "sub"). Nobody checked
+	// it, and it grants nothing.
+	Label string
+}

@@ -1,0 +1,150 @@
+package directory
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"time"
+)
+
+// AuditKind says what an audit record is about.
+type AuditKind string
+
+// Kinds of audit record.
+const (
+	AuditAccountCreated AuditKind = "account.created"
+	AuditUserCreated    AuditKind = "user.created"
+	AuditUserModified   AuditKind = "user.modified"
+	AuditUserDeleted    AuditKind = "user.deleted"
+	AuditBotCreated     AuditKind = "bot.created"
+	AuditBotOwner       AuditKind = "bot.owner"
+	AuditGroupCreated   AuditKind = "group.created"
+	AuditGroupJoined    AuditKind = "group.joined"
+	AuditRoleAssigned   AuditKind = "role.assigned"
+	AuditAppCreated     AuditKind = "app.created"
+	AuditAppScopes      AuditKind = "app.scopes"
+)
+
+// AuditRun is a run of audit records of one kind: one record for each person,
+// or a single one when it is about no person. A record holds ids alone, so
+// that it can be kept for ever.
+type AuditRun struct {
+	Kind AuditKind
+	// Object is the internal key of the bot, group, role or app, or 0.
+	Object  int64
+	Persons []PersonID
+}
+
+// Len is the number of records in the run.
+func (r AuditRun) Len() int { return max(1, len(r.Persons)) }
+
+// AuditBatch is all that one transaction tells the audit log. The batches of an
+// account are numbered without gaps and chained by hash in the order in which
+// they were committed.
+type AuditBatch struct {
+	Account AccountID
+	ID      int64
+	At      time.Time // to the microsecond
+	Actor   Actor
+	Removal RemovalID // 0 when the batch belongs to none
+	Runs    []AuditRun
+	// DetailsHash is the salted hash of the details, which may be erased later,
+	// or nil.
+	DetailsHash []byte
+}
+
+// Records is the number of records in the batch.
+func (b *AuditBatch) Records() int {
+	n := 0
+	for _, run := range b.Runs {
+		n += run.Len()
+	}
+	return n
+}
+
+// AuditDigest hashes the records of one batch, in the order of their numbers.
+type AuditDigest struct {
+	h   hash.Hash
+	buf []byte
+}
+
+// NewAuditDigest starts a digest over no records.
+func NewAuditDigest() *AuditDigest { return &AuditDigest{h: sha256.New()} }
+
+// Add takes in the record with the given number, counted from 1 in its batch.
+func (d *AuditDigest) Add(seq int, kind AuditKind, person PersonID, object int64) {
+	d.buf = binary.BigEndian.AppendUint64(d.buf[:0], uint64(seq)) //nolint:gosec // counts from 1
+	d.buf = appendText(d.buf, string(kind))
+	d.buf = appendInt(d.buf, int64(person))
+	d.buf = appendInt(d.buf, object)
+	d.h.Write(d.buf)
+}
+
+// AddRun takes in the records of a run whose first has the number seq, and
+// returns the number that follows.
+func (d *AuditDigest) AddRun(seq int, run AuditRun) int {
+	if len(run.Persons) == 0 {
+		d.Add(seq, run.Kind, 0, run.Object)
+		return seq + 1
+	}
+	for _, p := range run.Persons {
+		d.Add(seq, run.Kind, p, run.Object)
+		seq++
+	}
+	return seq
+}
+
+// Sum returns the digest of all records added so far.
+func (d *AuditDigest) Sum() []byte { return d.h.Sum(nil) }
+
+// ChainLink is the row that ties a batch into its account's chain.
+type ChainLink struct {
+	Account     AccountID
+	Number      int64 // 1, 2, 3 ... without gaps in an account
+	Batch       int64
+	At          time.Time
+	ActorKind   ActorKind
+	ActorID     int64
+	Removal     RemovalID
+	Records     int
+	DetailsHash []byte
+	Digest      []byte // of the records
+}
+
+// Hash binds the link to everything before it. prev is the hash of the link
+// with the number before, nil for the first.
+func (l *ChainLink) Hash(prev []byte) []byte {
+	h := sha256.New()
+	buf := appendText(nil, string(prev))
+	buf = appendInt(buf, int64(l.Account))
+	buf = appendInt(buf, l.Number)
+	buf = appendInt(buf, l.Batch)
+	buf = appendInt(buf, l.At.UnixMicro())
+	buf = appendText(buf, string(l.ActorKind))
+	buf = appendInt(buf, l.ActorID)
+	buf = appendInt(buf, int64(l.Removal))
+	buf = appendInt(buf, int64(l.Records))
+	buf = appendText(buf, string(l.DetailsHash))
+	buf = appendText(buf, string(l.Digest))
+	h.Write(buf)
+	return h.Sum(nil)
+}
+
+// DetailsHash is the hash that stands in the chain for details kept elsewhere.
+// The salt makes it useless for guessing them once they are erased.
+func DetailsHash(salt, details []byte) []byte {
+	h := sha256.New()
+	h.Write(appendText(nil, string(salt)))
+	h.Write(details)
+	return h.Sum(nil)
+}
+
+func appendInt(b []byte, n int64) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(n)) //nolint:gosec // a bijection is all that is needed
+}
+
+// appendText writes the length before the text, so that no two lists of fields
+// have the same bytes.
+func appendText(b []byte, s string) []byte {
+	return append(appendInt(b, int64(len(s))), s...)
+}

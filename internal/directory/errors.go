@@ -1,0 +1,19 @@
+package directory
+
+import "errors"
+
+// Kinds of failure. A layer wraps one of them with the text that names what
+// was wrong; the doors map the kind to their own status and nothing else.
+var (
+	// ErrInvalid says that a value breaks a rule of its field.
+	ErrInvalid = errors.New("invalid")
+	// ErrNotFound says that the named thing is not in the account.
+	ErrNotFound = errors.New("not found")
+	// ErrExists says that a unique name, address or id is taken.
+	ErrExists = errors.New("already exists")
+	// ErrDenied says that the caller lacks the right to do this.
+	ErrDenied = errors.New("permission denied")
+	// ErrUnavailable says that the database is busy or out of reach and that
+	// the same call may succeed later.
+	ErrUnavailable = errors.New("unavailable")
+)

@@ -1,0 +1,171 @@
+package publicapi
+
+import (
+	"bufio"
+	"context"
+	"log/slog"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/roster"
+	"roster/internal/web"
+)
+
+// Limits bound what one call may ask for.
+type Limits struct {
+	// MaxIDs is how many users one call may name; 0 for 100,000.
+	MaxIDs int
+	// MaxBody is the largest body in bytes; 0 for 16 MiB.
+	MaxBody int64
+}
+
+// Defaults of Limits.
+const (
+	DefaultMaxIDs  = 100_000
+	DefaultMaxBody = 16 << 20
+)
+
+// verbTimeout bounds how long a call may take once its body has arrived.
+const verbTimeout = 5 * time.Minute
+
+// API serves the public API.
+type API struct {
+	roster *roster.Roster
+	log    *slog.Logger
+	limits Limits
+	routes map[string]route
+}
+
+// New makes the door to r.
+func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
+	if limits.MaxIDs == 0 {
+		limits.MaxIDs = DefaultMaxIDs
+	}
+	if limits.MaxBody == 0 {
+		limits.MaxBody = DefaultMaxBody
+	}
+	a := &API{roster: r, log: log, limits: limits}
+	a.routes = map[string]route{
+		"/api/public/users": {
+			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},
+		},
+	}
+	return a
+}
+
+// route has an endpoint for each method of a path.
+type route map[string]endpoint
+
+type endpoint struct {
+	scope  directory.Scope
+	handle func(*call) error
+}
+
+// call is a request that passed the checks that all endpoints share.
+type call struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	caller auth.Caller
+}
+
+// context outlives the client: one that hangs up after its body has arrived
+// changes nothing about what becomes of it.
+func (c *call) context() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.r.Context()), verbTimeout)
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := a.serve(w, r); err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+// serve makes the checks in the order of the contract: route, method,
+// credentials, scope; the endpoint goes on with the body.
+func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
+	path := strings.TrimSuffix(r.URL.Path, "/")
+	rt, ok := a.routes[path]
+	if !ok {
+		return errUnknownPath
+	}
+	web.SetRoute(r.Context(), path)
+	ep, ok := rt[method(r, path)]
+	if !ok {
+		w.Header().Set("Allow", rt.allow())
+		return errMethod
+	}
+	caller, err := a.authenticate(r)
+	if err != nil {
+		return err
+	}
+	web.AddLog(r.Context(), slog.String("app", caller.ClientID()))
+	if err := caller.RequireScope(ep.scope); err != nil {
+		return err
+	}
+	if err := checkContentType(r); err != nil {
+		return err
+	}
+	return ep.handle(&call{w, r, caller})
+}
+
+// method is the request's method, or DELETE for a POST that says so: some
+// gateways drop the body of a DELETE.
+func method(r *http.Request, path string) string {
+	if r.Method == http.MethodPost && path == "/api/public/users" &&
+		strings.EqualFold(r.Header.Get("X-HTTP-Method-Override"), http.MethodDelete) {
+		return http.MethodDelete
+	}
+	return r.Method
+}
+
+func (rt route) allow() string {
+	methods := make([]string, 0, len(rt))
+	for m := range rt {
+		methods = append(methods, m)
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
+}
+
+func (a *API) authenticate(r *http.Request) (auth.Caller, error) {
+	token := ""
+	switch values := r.Header.Values("auth"); len(values) {
+	case 0:
+	case 1:
+		token = strings.TrimSpace(values[0])
+	default:
+		return auth.Caller{}, errTwoTokens
+	}
+	return a.roster.Authenticate(r.Context(), token)
+}
+
+func checkContentType(r *http.Request) error {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return errMediaType
+	}
+	value := r.Header.Get("Content-Type")
+	if value == "" {
+		return nil
+	}
+	// A parameter that is not well formed is of no account.
+	if mediaType, _, _ := mime.ParseMediaType(value); mediaType != "application/json" {
+		return errMediaType
+	}
+	return nil
+}
+
+// answer writes a 200 whose body write makes.
+func answer(w http.ResponseWriter, write func(*bufio.Writer)) {
+	w.Header().Set("Content-Type", contentType)
+	buf := bufio.NewWriterSize(w, 32<<10)
+	write(buf)
+	_ = buf.Flush() // the client is gone; what was done stands
+}
+
+const contentType = "application/json; charset=utf-8"

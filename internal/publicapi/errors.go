@@ -1,0 +1,165 @@
+package publicapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/web"
+)
+
+// wireError is a request-level error as it stands on the wire.
+type wireError struct {
+	status int
+	msg    string
+	code   int
+}
+
+func (e *wireError) Error() string { return e.msg }
+
+// codeCredentials is the code of every credential and scope error.
+const codeCredentials = 4002
+
+// Request-level errors, to the letter of the contract.
+var (
+	errUnknownPath = &wireError{404, "Not Found", 404}
+	errMethod      = &wireError{405, "Method Not Allowed", 405}
+	errMediaType   = &wireError{415, "Unsupported Media Type", 415}
+	errJSON        = &wireError{400, "Invalid JSON", 400}
+	errValidation  = &wireError{412, "Validation errors/ Invalid arguments", 412}
+	errTimeout     = &wireError{408, "Request Timeout", 408}
+	errInternal    = &wireError{500, "Internal Server Error", 500}
+	errUnavailable = &wireError{503, "Service Unavailable", 503}
+
+	errCredentials = &wireError{401, "Invalid SDK credentials", codeCredentials}
+	errMalformed   = &wireError{401, "Invalid JWT token", codeCredentials}
+	errScope       = &wireError{401, "Permission denied. Scope is incorrect!", codeCredentials}
+	errExpired     = &wireError{401, "error verifying the jwt: jwt expired", 401}
+	errNotActive   = &wireError{401, "error verifying the jwt: jwt not active", 401}
+
+	errTwoTokens = fmt.Errorf("%w: more than one auth header", auth.ErrMalformed)
+)
+
+func errEmptyList(key string) error {
+	return &wireError{400, key + " cannot be empty", 400}
+}
+
+func errTooMany(limit int) error {
+	return &wireError{413, fmt.Sprintf("Too many users in one call: the limit is %d. Send them in several calls, or as a job (Prefer: respond-async).", limit), 413}
+}
+
+func errTooLarge(limit int64) error {
+	return &wireError{413, fmt.Sprintf("Request body is too large: the limit is %d bytes.", limit), 413}
+}
+
+// errNotBuilt refuses an option that this version does not know how to honour
+// and that must not be ignored: who asks for a preview wants nobody removed.
+func errNotBuilt(option string) error {
+	return &wireError{501, option + " is not supported by this version", 501}
+}
+
+// wireErrors maps the kinds of error below this door, in one place.
+var wireErrors = []struct {
+	kind error
+	wire *wireError
+}{
+	{auth.ErrCredentials, errCredentials},
+	{auth.ErrMalformed, errMalformed},
+	{auth.ErrScope, errScope},
+	{auth.ErrExpired, errExpired},
+	{auth.ErrNotActive, errNotActive},
+	{directory.ErrUnavailable, errUnavailable},
+	{context.DeadlineExceeded, errUnavailable},
+}
+
+func toWire(err error) *wireError {
+	var wire *wireError
+	if errors.As(err, &wire) {
+		return wire
+	}
+	for _, m := range wireErrors {
+		if errors.Is(err, m.kind) {
+			return m.wire
+		}
+	}
+	return errInternal
+}
+
+// retryAfter is how many seconds a client should wait when the store is busy or down.
+const retryAfter = 5
+
+// fail answers a request that was refused. What the wire does not say goes to
+// the log.
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	wire := toWire(err)
+	web.SetWhy(r.Context(), err.Error())
+	switch wire.status {
+	case http.StatusInternalServerError:
+		a.log.Error("internal error", "requestId", web.RequestID(r.Context()), "error", err)
+	case http.StatusServiceUnavailable:
+		a.log.Warn("database unavailable", "requestId", web.RequestID(r.Context()), "error", err)
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	web.Drain(w, r)
+	writeError(w, wire)
+}
+
+func writeError(w http.ResponseWriter, e *wireError) {
+	body := []byte(`{"errors":[{"msg":`)
+	body, _ = jsontext.AppendQuote(body, e.msg)
+	body = append(body, `,"code":`...)
+	body = strconv.AppendInt(body, int64(e.code), 10)
+	body = append(body, `}]}`...)
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(e.status)
+	_, _ = w.Write(body) // the client is gone
+}
+
+// OnPanic answers after a panic; see web.Wrap.
+func OnPanic(w http.ResponseWriter, _ *http.Request) { writeError(w, errInternal) }
+
+// NotFound answers for every path that no door knows.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	web.Drain(w, r)
+	writeError(w, errUnknownPath)
+}
+
+// body reads a request's body up to a limit and remembers what ended it.
+type body struct {
+	r     io.Reader
+	left  int64
+	limit int64
+	err   error // other than io.EOF
+}
+
+func newBody(r io.Reader, limit int64) *body { return &body{r: r, left: limit, limit: limit} }
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		// One byte more tells a body of just the limit from a larger one.
+		var one [1]byte
+		n, err := io.ReadFull(b.r, one[:])
+		if n > 0 {
+			b.err = errTooLarge(b.limit)
+			return 0, b.err
+		}
+		return 0, b.note(err)
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, b.note(err)
+}
+
+func (b *body) note(err error) error {
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
+	return err
+}

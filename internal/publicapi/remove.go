@@ -1,0 +1,160 @@
+package publicapi
+
+import (
+	"bufio"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"roster/internal/directory"
+	"roster/internal/web"
+)
+
+// Messages of the reasons why a user was not removed.
+const (
+	msgRemoved          = "Users are removed Successfully"
+	msgUnauthorized     = "Unauthorized to perform this activity"
+	msgEmailNotFound    = "User not found. Please check the provided email address."
+	msgOrgIDNotFound    = "User not found. Please check the provided org user id."
+	msgInvalidEmail     = "Invalid emailId"
+	msgInvalidOrgUserID = "Invalid orgUserId"
+)
+
+// removeUsers is DELETE /users.
+func (a *API) removeUsers(c *call) error {
+	query := c.r.URL.Query()
+	for _, option := range []string{"dryRun", "atomic"} {
+		if query.Has(option) && !strings.EqualFold(query.Get(option), "false") {
+			return errNotBuilt(option)
+		}
+	}
+	if c.r.ContentLength > a.limits.MaxBody {
+		return errTooLarge(a.limits.MaxBody)
+	}
+	req, err := readRemoval(c.r.Body, a.limits)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.context()
+	defer cancel()
+	out, err := a.roster.RemoveUsers(ctx, c.caller, req.refs, web.RequestID(ctx))
+	if err != nil {
+		return err
+	}
+	web.AddLog(ctx, slog.String("removal", out.PublicID), slog.Int("requested", out.Requested), slog.Int("removed", out.Removed))
+	codes := query.Get("reasons") == "codes"
+	answer(c.w, func(w *bufio.Writer) { writeRemoval(w, req, &out, codes) })
+	return nil
+}
+
+// writeRemoval writes the published answer. Errors stay in w.
+func writeRemoval(w *bufio.Writer, req removalRequest, out *directory.Removal, codes bool) {
+	if len(out.Refused) == 0 {
+		w.WriteString(`{"msg":"` + msgRemoved + `"`) //nolint:errcheck // sticky
+	} else {
+		w.WriteString(`{"failedUserDetails":[`) //nolint:errcheck // sticky
+		var item []byte
+		for i := range out.Refused {
+			item = item[:0]
+			if i > 0 {
+				item = append(item, ',')
+			}
+			refusal := &out.Refused[i]
+			item = appendFailedUser(item, req.refs[refusal.Ref], refusal, codes)
+			w.Write(item) //nolint:errcheck // sticky
+		}
+		w.WriteByte(']') //nolint:errcheck // sticky
+	}
+	if req.includeMeta {
+		w.WriteString(`,"moreAvailable":false,"total":` + strconv.Itoa(out.Removed)) //nolint:errcheck // sticky
+	}
+	w.WriteByte('}') //nolint:errcheck // sticky
+}
+
+func appendFailedUser(b []byte, ref directory.UserRef, refusal *directory.Refusal, codes bool) []byte {
+	if ref.Kind == directory.ByEmail {
+		b = append(b, `{"emailId":`...)
+		b = appendRef(b, ref)
+	} else {
+		b = append(b, `{"orgUserId":`...)
+		b = appendRef(b, ref)
+		if refusal.Email != "" {
+			b = append(b, `,"emailId":`...)
+			b = appendText(b, refusal.Email)
+		}
+	}
+	b = append(b, `,"reason":`...)
+	b = appendReason(b, message(ref.Kind, refusal.Reason), func(b []byte) []byte {
+		if codes {
+			b = appendReasonCode(b, refusal)
+		}
+		return b
+	})
+	return append(b, '}')
+}
+
+// message is the published text of a reason.
+func message(kind directory.IDKind, reason directory.Reason) string {
+	switch reason {
+	case directory.ReasonAccountOwner, directory.ReasonBotOwner:
+		return msgUnauthorized
+	case directory.ReasonInvalidID:
+		if kind == directory.ByEmail {
+			return msgInvalidEmail
+		}
+		return msgInvalidOrgUserID
+	default:
+		if kind == directory.ByEmail {
+			return msgEmailNotFound
+		}
+		return msgOrgIDNotFound
+	}
+}
+
+// appendReason writes an item-level error in its full form. more adds to its
+// inner error.
+func appendReason(b []byte, msg string, more func([]byte) []byte) []byte {
+	b = append(b, `{"statusCode":400,"status":400,"customCode":400,"errors":[{"msg":`...)
+	b = appendText(b, msg)
+	b = append(b, `,"code":400`...)
+	b = more(b)
+	b = append(b, `}],"_headers":{},"message":`...)
+	b = appendText(b, msg)
+	return append(b, `,"name":"BadRequest"}`...)
+}
+
+func appendReasonCode(b []byte, refusal *directory.Refusal) []byte {
+	b = append(b, `,"reasonCode":"`...)
+	b = append(b, refusal.Reason...)
+	b = append(b, '"')
+	if refusal.Reason != directory.ReasonBotOwner {
+		return b
+	}
+	b = append(b, `,"bots":[`...)
+	for i, bot := range refusal.Bots {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"botId":`...)
+		b = appendText(b, bot.PublicID)
+		b = append(b, `,"botName":`...)
+		b = appendText(b, bot.Name)
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}
+
+// appendRef echoes an id exactly as it was sent.
+func appendRef(b []byte, ref directory.UserRef) []byte {
+	if ref.NotText {
+		return append(b, ref.Text...)
+	}
+	return appendText(b, ref.Text)
+}
+
+func appendText(b []byte, text string) []byte {
+	b, _ = jsontext.AppendQuote(b, text) // the decoder took valid UTF-8 alone
+	return b
+}

@@ -1,0 +1,181 @@
+package roster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/store"
+)
+
+// CreateAccount makes an account whose owner is the first, active, member, and
+// returns its public id. Only the operator may.
+func (r *Roster) CreateAccount(ctx context.Context, caller auth.Caller, name, ownerEmail string) (string, error) {
+	if err := caller.RequireOperator(); err != nil {
+		return "", err
+	}
+	name, err := directory.ParseName("account name", name)
+	if err != nil {
+		return "", err
+	}
+	email, err := directory.ParseEmail(ownerEmail)
+	if err != nil {
+		return "", fmt.Errorf("owner %q: %w", ownerEmail, err)
+	}
+	id := directory.NewHexID()
+	owner := directory.NewMember{Email: email, Status: directory.StatusActive}
+	change := store.Change{Actor: caller.Actor, IDs: store.AccountIDs() + store.MemberIDs(1)}
+	err = r.store.Write(ctx, change, func(tx *store.Tx) error {
+		return tx.CreateAccount(ctx, id, name, owner)
+	})
+	return id, err
+}
+
+// NewApp describes a client app to be made.
+type NewApp struct {
+	Name   string
+	Scopes []directory.Scope
+	Origin directory.Origin // empty for OriginAdminConsole
+	// ClientID and ClientSecret are brought along from another installation;
+	// empty to make new ones.
+	ClientID     string
+	ClientSecret string
+}
+
+// CreateApp makes a client app of the account and returns its client id and
+// secret. The secret cannot be read again.
+func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID string, app NewApp) (clientID, secret string, err error) {
+	account, err := r.account(ctx, caller, accountID)
+	if err != nil {
+		return "", "", err
+	}
+	if app.Name, err = directory.ParseName("app name", app.Name); err != nil {
+		return "", "", err
+	}
+	if len(app.Scopes) == 0 {
+		return "", "", fmt.Errorf("%w app: it needs one scope or more", directory.ErrInvalid)
+	}
+	if app.ClientID == "" {
+		app.ClientID = directory.NewClientID()
+	} else if app.ClientID, err = directory.ParseName("client id", app.ClientID); err != nil {
+		return "", "", err
+	}
+	if app.ClientSecret == "" {
+		app.ClientSecret = auth.NewClientSecret()
+	} else if err := auth.CheckClientSecret(app.ClientSecret); err != nil {
+		return "", "", err
+	}
+	if app.Origin == "" {
+		app.Origin = directory.OriginAdminConsole
+	}
+	slices.Sort(app.Scopes)
+	change := store.Change{Account: account.ID, Actor: caller.Actor, IDs: store.AppIDs}
+	err = r.store.Write(ctx, change, func(tx *store.Tx) error {
+		return tx.CreateApp(ctx, store.NewApp{
+			ClientID:  app.ClientID,
+			Name:      app.Name,
+			Origin:    app.Origin,
+			Algorithm: auth.AlgorithmHS256,
+			Scopes:    slices.Compact(app.Scopes),
+			Seal: func(id directory.AppID) directory.SealedSecret {
+				return directory.SealedSecret{
+					KeyVersion: r.keyVersion,
+					Sealed:     r.key.Seal([]byte(app.ClientSecret), secretPurpose(id)),
+				}
+			},
+		})
+	})
+	if errors.Is(err, directory.ErrExists) {
+		err = fmt.Errorf("client id %s: %w", app.ClientID, directory.ErrExists)
+	}
+	return app.ClientID, app.ClientSecret, err
+}
+
+// CreateBot makes a bot owned by the live member with that address, and returns
+// its public id.
+func (r *Roster) CreateBot(ctx context.Context, caller auth.Caller, accountID, name, owner string) (string, error) {
+	name, err := directory.ParseName("bot name", name)
+	if err != nil {
+		return "", err
+	}
+	id := directory.NewBotID()
+	err = r.attach(ctx, caller, accountID, []string{owner}, func(tx *store.Tx, members []directory.Candidate) error {
+		return tx.CreateBot(ctx, id, name, members[0])
+	})
+	return id, err
+}
+
+// CreateGroup makes a group of live members, named by address, and returns its
+// public id.
+func (r *Roster) CreateGroup(ctx context.Context, caller auth.Caller, accountID, name string, members []string) (string, error) {
+	name, err := directory.ParseName("group name", name)
+	if err != nil {
+		return "", err
+	}
+	id := directory.NewGroupID()
+	err = r.attach(ctx, caller, accountID, members, func(tx *store.Tx, found []directory.Candidate) error {
+		return tx.CreateGroup(ctx, id, name, found)
+	})
+	return id, err
+}
+
+// AssignRole gives live members, named by address, an admin role, or, when bot
+// is the public id of one, a bot role in that bot.
+func (r *Roster) AssignRole(ctx context.Context, caller auth.Caller, accountID, role, bot string, members []string) error {
+	return r.attach(ctx, caller, accountID, members, func(tx *store.Tx, found []directory.Candidate) error {
+		return tx.AssignRole(ctx, role, bot, found)
+	})
+}
+
+// attach runs fn in a transaction in which the named members cannot leave. It
+// fails when one of the addresses is no live member's.
+func (r *Roster) attach(ctx context.Context, caller auth.Caller, accountID string, addresses []string,
+	fn func(*store.Tx, []directory.Candidate) error,
+) error {
+	account, err := r.account(ctx, caller, accountID)
+	if err != nil {
+		return err
+	}
+	keys := make([]string, len(addresses))
+	for i, address := range addresses {
+		email, err := directory.ParseEmail(address)
+		if err != nil {
+			return fmt.Errorf("%q: %w", address, err)
+		}
+		keys[i] = email.Key
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	change := store.Change{Account: account.ID, Actor: caller.Actor, IDs: 1}
+	return r.store.Write(ctx, change, func(tx *store.Tx) error {
+		found, err := tx.HoldMembers(ctx, keys, nil)
+		if err != nil {
+			return err
+		}
+		if len(found) < len(keys) {
+			return fmt.Errorf("%s is no member of the account: %w", firstMissing(keys, found), directory.ErrNotFound)
+		}
+		return fn(tx, found)
+	})
+}
+
+func firstMissing(keys []string, found []directory.Candidate) string {
+	for _, key := range keys {
+		if !slices.ContainsFunc(found, func(c directory.Candidate) bool { return c.EmailKey == key }) {
+			return key
+		}
+	}
+	return ""
+}
+
+// account finds the account that a verb is about, if the caller may touch it.
+func (r *Roster) account(ctx context.Context, caller auth.Caller, publicID string) (directory.Account, error) {
+	account, err := r.store.Account(ctx, publicID)
+	if err != nil {
+		return account, err
+	}
+	return account, caller.RequireAccount(account.ID)
+}

@@ -1,0 +1,196 @@
+package roster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/store"
+)
+
+// ImportRow is a person to be imported, as the file has it.
+type ImportRow struct {
+	Line      int // in the file, from 1
+	Email     string
+	OrgUserID string
+	Profile   directory.Profile
+}
+
+// ImportOptions say what to do with rows that are not plainly new.
+type ImportOptions struct {
+	// SkipBad imports the good rows though there are bad ones.
+	SkipBad bool
+	// Update changes members who exist already; else their rows are bad.
+	Update bool
+}
+
+// BadRow is a row that cannot be imported.
+type BadRow struct {
+	Line   int    `json:"line"`
+	Email  string `json:"emailId"`
+	Reason string `json:"reason"`
+}
+
+// Imported is the outcome of an import.
+type Imported struct {
+	Created int      `json:"created"`
+	Updated int      `json:"updated"`
+	Bad     []BadRow `json:"bad"`
+}
+
+// errBadRows ends an import that must not skip bad rows.
+var errBadRows = errors.New("rows cannot be imported")
+
+// ImportUsers makes the rows members of the account, in one transaction. Rows
+// that cannot be taken come back in the order of the file; with any of them
+// nothing at all is imported, unless o.SkipBad. New members are "not active".
+func (r *Roster) ImportUsers(ctx context.Context, caller auth.Caller, accountID string, rows []ImportRow, o ImportOptions) (Imported, error) {
+	account, err := r.account(ctx, caller, accountID)
+	if err != nil {
+		return Imported{}, err
+	}
+	im := &importer{options: o}
+	im.check(rows)
+	if len(im.bad) > 0 && !o.SkipBad || len(im.good) == 0 {
+		return im.outcome(), nil
+	}
+	change := store.Change{Account: account.ID, Actor: caller.Actor, IDs: store.MemberIDs(len(im.good))}
+	err = r.store.Write(ctx, change, func(tx *store.Tx) error { return im.write(ctx, tx) })
+	if errors.Is(err, errBadRows) {
+		return im.outcome(), nil
+	}
+	if err != nil {
+		return Imported{}, fmt.Errorf("import users: %w", err)
+	}
+	return im.outcome(), nil
+}
+
+type goodRow struct {
+	row   *ImportRow
+	email directory.Email
+	orgID string
+}
+
+type importer struct {
+	options ImportOptions
+	good    []goodRow // sorted by key after check
+	bad     []BadRow
+	created int
+	updated int
+}
+
+func (im *importer) refuse(row *ImportRow, format string, args ...any) {
+	im.bad = append(im.bad, BadRow{Line: row.Line, Email: row.Email, Reason: fmt.Sprintf(format, args...)})
+}
+
+// check sorts out what the file alone shows to be wrong.
+func (im *importer) check(rows []ImportRow) {
+	emails := make(map[string]int, len(rows))
+	orgIDs := make(map[string]int)
+	for i := range rows {
+		row := &rows[i]
+		email, err := directory.ParseEmail(row.Email)
+		if err != nil {
+			im.refuse(row, "%v", err)
+			continue
+		}
+		if line, twice := emails[email.Key]; twice {
+			im.refuse(row, "the address is in line %d already", line)
+			continue
+		}
+		orgID := ""
+		if strings.TrimSpace(row.OrgUserID) != "" {
+			if orgID, err = directory.ParseOrgUserID(row.OrgUserID); err != nil {
+				im.refuse(row, "%v", err)
+				continue
+			}
+			if line, twice := orgIDs[orgID]; twice {
+				im.refuse(row, "the orgUserId is in line %d already", line)
+				continue
+			}
+			orgIDs[orgID] = row.Line
+		}
+		if field := row.Profile.Invalid(); field != "" {
+			im.refuse(row, "%s is too long or has control characters", field)
+			continue
+		}
+		emails[email.Key] = row.Line
+		im.good = append(im.good, goodRow{row, email, orgID})
+	}
+	slices.SortFunc(im.good, func(a, b goodRow) int { return strings.Compare(a.email.Key, b.email.Key) })
+}
+
+// write does the import inside the transaction. It leaves errBadRows when the
+// members that exist make rows bad and those may not be skipped.
+func (im *importer) write(ctx context.Context, tx *store.Tx) error {
+	create, update, err := im.split(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if len(im.bad) > 0 && !im.options.SkipBad || len(create)+len(update) == 0 {
+		return errBadRows
+	}
+	if len(update) > 0 {
+		if err := tx.UpdateMembers(ctx, update); err != nil {
+			return err
+		}
+	}
+	if len(create) > 0 {
+		if _, err := tx.CreateMembers(ctx, create); err != nil {
+			return err
+		}
+	}
+	im.created, im.updated = len(create), len(update)
+	return nil
+}
+
+// split parts the good rows into new members and changes of those there are.
+func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory.NewMember, update []store.MemberUpdate, err error) {
+	var keys, orgIDs []string
+	for _, g := range im.good {
+		keys = append(keys, g.email.Key)
+		if g.orgID != "" {
+			orgIDs = append(orgIDs, g.orgID)
+		}
+	}
+	members, err := tx.HoldMembers(ctx, keys, orgIDs)
+	if err != nil {
+		return nil, nil, err
+	}
+	byKey := make(map[string]directory.Candidate, len(members))
+	byOrgID := make(map[string]string, len(members))
+	for _, m := range members {
+		byKey[m.EmailKey] = m
+		if m.OrgUserID != "" {
+			byOrgID[m.OrgUserID] = m.EmailKey
+		}
+	}
+	for _, g := range im.good {
+		member, exists := byKey[g.email.Key]
+		owner, taken := byOrgID[g.orgID]
+		switch {
+		case exists && !im.options.Update:
+			im.refuse(g.row, "the address is a member already (--update changes members)")
+		case taken && owner != g.email.Key:
+			im.refuse(g.row, "the orgUserId belongs to another member")
+		case exists:
+			update = append(update, store.MemberUpdate{
+				Member: member.Member, Person: member.Person, OrgUserID: g.orgID, Profile: g.row.Profile,
+			})
+		default:
+			create = append(create, directory.NewMember{
+				Email: g.email, OrgUserID: g.orgID, Profile: g.row.Profile, Status: directory.StatusInactive,
+			})
+		}
+	}
+	return create, update, nil
+}
+
+func (im *importer) outcome() Imported {
+	slices.SortFunc(im.bad, func(a, b BadRow) int { return a.Line - b.Line })
+	return Imported{Created: im.created, Updated: im.updated, Bad: im.bad}
+}

@@ -1,0 +1,89 @@
+package roster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/store"
+)
+
+// RemoveUsers removes the named users from the caller's account in one
+// transaction, or refuses them one by one: everybody not among the result's
+// Refused is out, durably, once it returns without an error. With an error
+// nobody is, except that a failing commit (directory.ErrUnavailable) leaves
+// open whether all or nobody.
+//
+// The caller needs the scope User Management and belongs to the account: no
+// other can be named. requestID goes to the audit record. An empty list is an
+// error that wraps directory.ErrInvalid: it never means everybody.
+func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []directory.UserRef, requestID string) (directory.Removal, error) {
+	if err := caller.RequireScope(directory.ScopeUserManagement); err != nil {
+		return directory.Removal{}, err
+	}
+	if caller.Account == 0 || len(refs) == 0 {
+		return directory.Removal{}, fmt.Errorf("%w removal: it names no account or nobody", directory.ErrInvalid)
+	}
+	selection := directory.Select(refs)
+	var out directory.Removal
+	change := store.Change{Account: caller.Account, Actor: caller.Actor, IDs: 1}
+	err := r.store.Write(ctx, change, func(tx *store.Tx) error {
+		found, err := tx.LockCandidates(ctx, selection)
+		if err != nil {
+			return err
+		}
+		var leaving []directory.Candidate
+		leaving, out = selection.Decide(found)
+		out.PublicID = directory.NewRemovalID()
+		counts, details, err := describe(caller, refs, &out, requestID)
+		if err != nil {
+			return err
+		}
+		tx.RecordDetails(details)
+		return tx.Remove(ctx, leaving, out, counts)
+	})
+	if err != nil {
+		return directory.Removal{}, fmt.Errorf("remove users: %w", err)
+	}
+	return out, nil
+}
+
+// maxRefusedKept is how many refused ids a removal's details keep, and
+// maxRefusedText how many bytes of each. A call of nothing but strangers must
+// not fill the disk.
+const (
+	maxRefusedKept = 1000
+	maxRefusedText = 320
+)
+
+// describe renders what stays of a removal beside the users' records: counts of
+// the refused by reason, and, as details that can be erased, who asked for it
+// and which ids were refused.
+func describe(caller auth.Caller, refs []directory.UserRef, out *directory.Removal, requestID string) (counts, details []byte, err error) {
+	type refused struct {
+		ID     string           `json:"id"`
+		Reason directory.Reason `json:"reason"`
+	}
+	kept := out.Refused[:min(len(out.Refused), maxRefusedKept)]
+	list := make([]refused, len(kept))
+	for i, refusal := range kept {
+		text := refs[refusal.Ref].Text
+		list[i] = refused{strings.ToValidUTF8(text[:min(len(text), maxRefusedText)], ""), refusal.Reason}
+	}
+	byReason := out.RefusedByReason()
+	if counts, err = json.Marshal(byReason); err != nil {
+		return nil, nil, err
+	}
+	details, err = json.Marshal(struct {
+		Subject         string                   `json:"subject,omitempty"`
+		RequestID       string                   `json:"requestId,omitempty"`
+		Requested       int                      `json:"requested"`
+		Removed         int                      `json:"removed"`
+		RefusedByReason map[directory.Reason]int `json:"refusedByReason,omitempty"`
+		Refused         []refused                `json:"refused,omitempty"`
+	}{caller.Actor.Label, requestID, out.Requested, out.Removed, byReason, list})
+	return counts, details, err
+}

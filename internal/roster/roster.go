@@ -1,0 +1,211 @@
+// Package roster has the verbs of the product: remove users, create an account,
+// an app, a bot, import people, verify the audit log. Each checks the caller's
+// rights, applies the rules of package directory and does its work in one
+// transaction with its audit record. Every door calls these verbs and nothing
+// below them.
+//
+// It knows no HTTP, no command line and no SQL.
+package roster
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/store"
+)
+
+// Roster is an open directory. It is safe for concurrent use.
+type Roster struct {
+	store      *store.Store
+	key        *auth.Key // nil unless Options.Secrets asked for it
+	keyVersion int
+}
+
+// Migration says what to do about the schema of a database that is opened.
+type Migration int
+
+// What may be migrated when a database is opened.
+const (
+	// MigrateFresh sets up an empty database and refuses an old one.
+	MigrateFresh Migration = iota
+	// MigrateAll also brings an old one up to date.
+	MigrateAll
+)
+
+// Options say what to open.
+type Options struct {
+	// Database is the path of a SQLite file or a postgres:// URL.
+	Database string
+	// MustExist refuses to make a new SQLite file.
+	MustExist bool
+	Migration Migration
+	// Secrets is set by whoever reads or writes client secrets: the secret key
+	// is then loaded, or made when the database holds no secret yet.
+	Secrets bool
+	// SecretKeyFile is the path of the secret key; empty for its usual place.
+	SecretKeyFile string
+	// Store passes test hooks on.
+	Store store.Options
+}
+
+// Open opens a directory. Its errors say what to do.
+func Open(ctx context.Context, o Options) (*Roster, error) {
+	o.Store.MustExist = o.MustExist
+	s, err := store.Open(ctx, o.Database, o.Store)
+	if err != nil {
+		return nil, err
+	}
+	r := &Roster{store: s}
+	if err := r.prepare(ctx, o); err != nil {
+		s.Close() //nolint:errcheck // the first error counts
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Roster) prepare(ctx context.Context, o Options) error {
+	state, err := r.store.SchemaState(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema version: %w", err)
+	}
+	if state == store.SchemaOld && o.Migration != MigrateAll {
+		return errors.New("the database was made by an earlier version: back it up and run 'roster migrate' (or start 'roster serve')")
+	}
+	if state != store.SchemaCurrent {
+		if err := r.store.Migrate(ctx); err != nil {
+			return err
+		}
+	}
+	if !o.Secrets {
+		return nil
+	}
+	path := o.SecretKeyFile
+	if path == "" {
+		if path, err = r.usualKeyFile(o.Database); err != nil {
+			return err
+		}
+	}
+	return r.loadKey(ctx, path)
+}
+
+// Close closes the database after running calls have ended.
+func (r *Roster) Close() error { return r.store.Close() }
+
+// Engine names the database engine: "sqlite" or "postgres".
+func (r *Roster) Engine() string { return r.store.Engine() }
+
+// Ready returns nil while the database can be reached and its schema is the
+// one this version needs.
+func (r *Roster) Ready(ctx context.Context) error {
+	state, err := r.store.SchemaState(ctx)
+	if err == nil && state != store.SchemaCurrent {
+		err = errors.New("the schema of the database is not the one this version needs")
+	}
+	return err
+}
+
+func (r *Roster) usualKeyFile(database string) (string, error) {
+	if r.store.Engine() == "sqlite" {
+		return database + ".key", nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find a place for the secret key: %w: set --secret-key-file", err)
+	}
+	return filepath.Join(home, ".config", "roster", "secret.key"), nil
+}
+
+// loadKey loads the secret key and compares it with the fingerprint in the
+// database. Only a database that holds no secret gets a new key: any other
+// would make all its secrets unreadable.
+func (r *Roster) loadKey(ctx context.Context, path string) error {
+	version, fingerprint, err := r.store.SecretKey(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := auth.ReadKey(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && version == 0:
+		if key, err = auth.CreateKey(path); err != nil {
+			return err
+		}
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("secret key file %s is missing, and the database holds secrets sealed with the key %s: "+
+			"restore the file from a backup or name it with --secret-key-file", path, hex.EncodeToString(fingerprint))
+	case err != nil:
+		return fmt.Errorf("read the secret key: %w", err)
+	}
+	if version == 0 {
+		if err := r.store.PinSecretKey(ctx, 1, key.Fingerprint()); err != nil {
+			return err
+		}
+		// Another process may have been first, with another key.
+		if version, fingerprint, err = r.store.SecretKey(ctx); err != nil {
+			return err
+		}
+	}
+	if string(fingerprint) != string(key.Fingerprint()) {
+		return fmt.Errorf("secret key file %s holds the key %s, but the database is sealed with the key %s: "+
+			"name the right file with --secret-key-file", path, hex.EncodeToString(key.Fingerprint()), hex.EncodeToString(fingerprint))
+	}
+	r.key, r.keyVersion = key, version
+	return nil
+}
+
+// secretPurpose binds a sealed client secret to its app.
+func secretPurpose(app directory.AppID) string { return fmt.Sprintf("client secret of app %d", app) }
+
+// Authenticate finds out which app sent a token. The error wraps one of
+// package auth and says why; the wire must not.
+func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller, error) {
+	token, err := auth.ParseToken(compact)
+	if err != nil {
+		return auth.Caller{}, err
+	}
+	app, sealed, err := r.store.App(ctx, token.ClientID)
+	why := ""
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		why = fmt.Sprintf("no app has the client id %s", printable(token.ClientID))
+		sealed = nil
+	case err != nil:
+		return auth.Caller{}, err
+	case app.State != directory.AppEnabled:
+		why = fmt.Sprintf("app %s is %s", app.ClientID, app.State)
+		sealed = nil
+	}
+	secrets := make([][]byte, 0, len(sealed))
+	for _, s := range sealed {
+		secret, err := r.key.Open(s.Sealed, secretPurpose(app.ID))
+		if err != nil {
+			return auth.Caller{}, err
+		}
+		secrets = append(secrets, secret)
+	}
+	label, err := token.Verify(secrets, r.store.Now())
+	switch {
+	case why != "":
+		return auth.Caller{}, fmt.Errorf("%w: %s", auth.ErrCredentials, why)
+	case err != nil:
+		return auth.Caller{}, fmt.Errorf("app %s: %w", app.ClientID, err)
+	}
+	return auth.AppCaller(app, label), nil
+}
+
+// printable is a stranger's claim of a client id as a log may show it. What has
+// not the form of one could be anything, an address included.
+func printable(clientID string) string {
+	if len(clientID) <= 64 && strings.HasPrefix(clientID, "cs-") && !strings.ContainsFunc(clientID, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	}) {
+		return clientID
+	}
+	return "(not of the form cs-...)"
+}

@@ -1,0 +1,156 @@
+// Package server puts the program together: it opens the directory, builds the
+// tree of handlers from the doors, and starts and stops them in order. It has
+// no rules of its own.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"roster/internal/publicapi"
+	"roster/internal/roster"
+	"roster/internal/web"
+)
+
+// Config says how to serve.
+type Config struct {
+	// Addr is where to listen, host:port. Port 0 takes a free one.
+	Addr string
+	// Roster says which directory to open.
+	Roster roster.Options
+	Limits publicapi.Limits
+	Log    *slog.Logger
+}
+
+// Time limits of a connection; see docs/operations.md.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 2 * time.Minute
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 5 * time.Minute // as long as a call may take
+	maxHeader     = 64 << 10
+)
+
+// Server is an open directory with its doors, listening.
+type Server struct {
+	roster   *roster.Roster
+	listener net.Listener
+	http     *http.Server
+	log      *slog.Logger
+	stopping atomic.Bool
+}
+
+// New opens the directory, migrates it where needed, and listens. The port is
+// taken first, so that a second server does not touch the database.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w (choose another address with --addr)", cfg.Addr, err)
+	}
+	cfg.Roster.Secrets = true
+	cfg.Roster.Migration = roster.MigrateAll
+	r, err := roster.Open(ctx, cfg.Roster)
+	if err != nil {
+		listener.Close() //nolint:errcheck // the first error counts
+		return nil, err
+	}
+	s := &Server{roster: r, listener: listener, log: cfg.Log}
+	s.http = &http.Server{
+		Handler:           s.handler(cfg),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// handler is the tree of all routes. Paths are matched as they come: a path
+// that would have to be cleaned first is unknown, and nobody is redirected.
+func (s *Server) handler(cfg Config) http.Handler {
+	api := publicapi.New(s.roster, cfg.Log, cfg.Limits)
+	return web.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case strings.HasPrefix(path, "/api/public/"):
+			api.ServeHTTP(w, r)
+		case path == "/healthz" && isRead(r):
+			web.SetRoute(r.Context(), path)
+			status(w, http.StatusOK, "ok")
+		case path == "/readyz" && isRead(r):
+			web.SetRoute(r.Context(), path)
+			s.ready(w, r)
+		default:
+			publicapi.NotFound(w, r)
+		}
+	}), cfg.Log, publicapi.OnPanic)
+}
+
+func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// ready says whether calls can be served: not while stopping, nor without the
+// database.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	err := s.roster.Ready(ctx)
+	switch {
+	case s.stopping.Load():
+		status(w, http.StatusServiceUnavailable, "stopping")
+	case err != nil:
+		web.SetWhy(r.Context(), err.Error())
+		status(w, http.StatusServiceUnavailable, "database unavailable")
+	default:
+		status(w, http.StatusOK, "ready")
+	}
+}
+
+func status(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, text+"\n") // the client is gone
+}
+
+// Addr is the address that the server listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// URL is where a client on this machine finds the server.
+func (s *Server) URL() string { return "http://" + s.Addr() }
+
+// Roster is the open directory, for whoever acts beside the doors.
+func (s *Server) Roster() *roster.Roster { return s.roster }
+
+// Run serves until ctx ends, then takes no new connection, finishes what was
+// accepted and closes the database. It returns nil after an orderly stop.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }()
+	s.log.Info("serving", "addr", s.Addr(), "database", s.roster.Engine())
+
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		s.log.Info("stopping")
+		s.stopping.Store(true)
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if err = s.http.Shutdown(stop); err != nil {
+			err = fmt.Errorf("stop: calls were still running after %v: %w", stopTimeout, err)
+		}
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	err = errors.Join(err, s.roster.Close())
+	s.log.Info("stopped")
+	return err
+}

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"roster/internal/directory"
+)
+
+const (
+	insertAccount = `INSERT INTO accounts (id, public_id, name, owner_id, created_at) VALUES ($1, $2, $3, $4, $5)`
+	insertRoles   = `INSERT INTO roles (account_id, id, public_id, kind, name, description, permissions, built_in, created_at)
+SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, '{}', 1, $3 FROM json_each($2) j`
+	selectAccount = `SELECT id, public_id, name, owner_id, created_at FROM accounts WHERE public_id = $1`
+)
+
+// AccountIDs is how many ids CreateAccount needs besides those of its owner.
+func AccountIDs() int { return 1 + len(directory.BuiltInRoles()) }
+
+// CreateAccount makes the account of a transaction whose Change named none,
+// with the built-in roles and its owner, who is made a member.
+func (tx *Tx) CreateAccount(ctx context.Context, publicID, name string, owner directory.NewMember) error {
+	tx.account = directory.AccountID(tx.ID())
+	tx.batch.Account = tx.account
+	if _, err := tx.exec(ctx, insertHead, tx.account, []byte{}); err != nil {
+		return err
+	}
+	tx.Record(directory.AuditRun{Kind: directory.AuditAccountCreated, Object: int64(tx.account)})
+	now := tx.batch.At.UnixMicro()
+	roles := directory.BuiltInRoles()
+	rows := jsonRows(len(roles), func(i int) jsonRow {
+		r := roles[i]
+		return jsonRow{tx.ID(), directory.NewHexID(), string(r.Kind), r.Name, r.Description}
+	})
+	if err := tx.execRows(ctx, len(roles), insertRoles, tx.account, rows, now); err != nil {
+		return wrapf(err, "create the built-in roles")
+	}
+	members, err := tx.CreateMembers(ctx, []directory.NewMember{owner})
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, insertAccount, tx.account, publicID, name, members[0], now)
+	return wrapf(err, "create the account")
+}
+
+// Account finds an account by its public id. The error wraps
+// directory.ErrNotFound when there is none.
+func (r *reader) Account(ctx context.Context, publicID string) (directory.Account, error) {
+	var a directory.Account
+	var created int64
+	err := r.row(ctx, selectAccount, publicID).Scan(&a.ID, &a.PublicID, &a.Name, &a.Owner, &created)
+	a.Created = fromMicros(created)
+	return a, wrapf(err, "account %q", publicID)
+}
+
+const listMembers = `SELECT m.id, m.person_id, p.public_id, p.email, COALESCE(m.org_user_id, ''), f.status, f.first_name, f.last_name, f.created_at
+FROM live_members m JOIN persons p ON p.id = m.person_id
+  JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id
+WHERE m.account_id = $1 ORDER BY m.id`
+
+// EachMember calls yield for each live member of the account, in the order in
+// which they became members.
+func (r *reader) EachMember(ctx context.Context, account directory.AccountID, yield func(directory.Member) error) error {
+	return r.each(ctx, func(rows *sql.Rows) error {
+		var m directory.Member
+		var created int64
+		if err := rows.Scan(&m.ID, &m.PersonID, &m.UserID, &m.Email, &m.OrgUserID, &m.Status,
+			&m.Profile.FirstName, &m.Profile.LastName, &created); err != nil {
+			return err
+		}
+		m.Created = fromMicros(created)
+		return yield(m)
+	}, listMembers, account)
+}

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+
+	"roster/internal/directory"
+)
+
+const (
+	insertRecords = `INSERT INTO audit_records (account_id, batch_id, seq, kind, person_id, object_id)
+SELECT $1, $2, $3 + j.key, $4, CAST(j.atom AS BIGINT), $5 FROM json_each($6) j`
+	insertDetails = `INSERT INTO audit_details (account_id, batch_id, salt, body) VALUES ($1, $2, $3, $4)`
+	insertHead    = `INSERT INTO audit_heads (account_id, number, hash) VALUES ($1, 0, $2)`
+	selectHead    = `SELECT number, hash FROM audit_heads WHERE account_id = $1`
+	insertLink    = `INSERT INTO audit_chain (account_id, number, batch_id, created_at, actor_kind, actor_id,
+  removal_id, records, details_hash, digest, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	updateHead = `UPDATE audit_heads SET number = $2, hash = $3 WHERE account_id = $1 AND number = $2 - 1`
+)
+
+// writeAudit writes the transaction's records, then takes the account's turn
+// in the chain. That comes last because callers of the account wait for each
+// other from there to the commit.
+func (tx *Tx) writeAudit(ctx context.Context) error {
+	b := &tx.batch
+	if len(b.Runs) == 0 && tx.details == nil {
+		return errNoAudit
+	}
+	digest := directory.NewAuditDigest()
+	seq := 1
+	for _, run := range b.Runs {
+		persons := run.Persons
+		if len(persons) == 0 {
+			persons = []directory.PersonID{0}
+		}
+		err := tx.execRows(ctx, len(persons), insertRecords,
+			b.Account, b.ID, seq, string(run.Kind), run.Object, jsonInts(persons))
+		if err != nil {
+			return wrapf(err, "write audit records")
+		}
+		seq = digest.AddRun(seq, run)
+	}
+	if tx.details != nil {
+		if _, err := tx.exec(ctx, insertDetails, b.Account, b.ID, tx.salt, string(tx.details)); err != nil {
+			return wrapf(err, "write audit details")
+		}
+	}
+	return wrapf(tx.writeLink(ctx, digest.Sum()), "write the audit chain")
+}
+
+func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
+	var number int64
+	var prev []byte
+	if err := tx.row(ctx, selectHead+tx.engine.lockHead, tx.batch.Account).Scan(&number, &prev); err != nil {
+		return err
+	}
+	b := &tx.batch
+	link := directory.ChainLink{
+		Account: b.Account, Number: number + 1, Batch: b.ID, At: b.At,
+		ActorKind: b.Actor.Kind, ActorID: b.Actor.ID, Removal: b.Removal,
+		Records: b.Records(), DetailsHash: b.DetailsHash, Digest: digest,
+	}
+	hash := link.Hash(prev)
+	if _, err := tx.exec(ctx, insertLink, link.Account, link.Number, link.Batch, link.At.UnixMicro(),
+		string(link.ActorKind), link.ActorID, link.Removal, link.Records, link.DetailsHash, link.Digest, hash); err != nil {
+		return err
+	}
+	return tx.execRows(ctx, 1, updateHead, link.Account, link.Number, hash)
+}

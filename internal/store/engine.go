@@ -1,0 +1,49 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+
+	"roster/internal/directory"
+)
+
+// engine holds what differs between the two databases. The SQL texts are
+// shared but for the words in it.
+type engine struct {
+	name     string
+	snapshot sql.IsolationLevel // of a read that sees one state throughout
+	// lock ends a query of members that are about to leave, hold one of members
+	// to whom something is attached. A leaving one waits for the others and
+	// the reverse; SQLite has a single writer and needs neither.
+	lock string
+	hold string
+	// lockHead ends the query of the end of a chain.
+	lockHead string
+	types    schemaTypes
+	// kind sorts a driver's error into ErrUnavailable, ErrExists or nil.
+	kind func(error) error
+}
+
+// mapError wraps a driver's error in the kind the layers above speak, and
+// leaves others as they are.
+func (e *engine) mapError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return directory.ErrNotFound
+	}
+	if kind := e.kind(err); kind != nil {
+		return fmt.Errorf("%w: %w", kind, err)
+	}
+	var netErr net.Error
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.As(err, &netErr) {
+		return fmt.Errorf("%w: %w", directory.ErrUnavailable, err)
+	}
+	return err
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// jsonInts renders keys as a JSON array, the one parameter of a set-based statement.
+func jsonInts[T ~int64](ids []T) string {
+	b := make([]byte, 0, 2+8*len(ids))
+	b = append(b, '[')
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(id), 10)
+	}
+	return string(append(b, ']'))
+}
+
+// jsonTexts renders texts as a JSON array.
+func jsonTexts(texts []string) string {
+	b := make([]byte, 0, 2+24*len(texts))
+	b = append(b, '[')
+	for i, text := range texts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendJSON(b, text)
+	}
+	return string(append(b, ']'))
+}
+
+// jsonRow is a row of a jsonRows array: texts and integers.
+type jsonRow []any
+
+// jsonRows renders rows as a JSON array of arrays.
+func jsonRows(n int, row func(i int) jsonRow) string {
+	b := make([]byte, 0, 2+64*n)
+	b = append(b, '[')
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '[')
+		for k, v := range row(i) {
+			if k > 0 {
+				b = append(b, ',')
+			}
+			switch v := v.(type) {
+			case int64:
+				b = strconv.AppendInt(b, v, 10)
+			case string:
+				b = appendJSON(b, v)
+			default:
+				panic("store: a JSON row holds texts and integers")
+			}
+		}
+		b = append(b, ']')
+	}
+	return string(append(b, ']'))
+}
+
+func appendJSON(b []byte, text string) []byte {
+	// It fails on invalid UTF-8 alone, which the rules have refused before and
+	// which it replaces all the same.
+	b, _ = jsontext.AppendQuote(b, text)
+	return b
+}

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"roster/internal/directory"
+)
+
+// Queries that find a request's users. The list leads (CROSS JOIN keeps
+// SQLite from turning it round), so that each of its keys is one look-up in
+// the partial index of live members. Rows are locked in the order of their
+// ids, so that two calls with overlapping lists never wait for each other in a
+// circle, and in one statement for the same reason.
+const (
+	memberColumns = `SELECT m.id, m.person_id, m.email_key, COALESCE(m.org_user_id, '')`
+	findByEmail   = memberColumns + ` FROM json_each($2) j CROSS JOIN live_members m
+WHERE m.account_id = $1 AND m.email_key = j.atom ORDER BY m.id`
+	findByOrgID = memberColumns + ` FROM json_each($2) j CROSS JOIN live_members m
+WHERE m.account_id = $1 AND m.org_user_id = j.atom ORDER BY m.id`
+	findByEither = memberColumns + ` FROM (
+  SELECT e.id FROM json_each($2) j CROSS JOIN live_members e WHERE e.account_id = $1 AND e.email_key = j.atom
+  UNION SELECT o.id FROM json_each($3) j CROSS JOIN live_members o WHERE o.account_id = $1 AND o.org_user_id = j.atom
+) f CROSS JOIN live_members m WHERE m.account_id = $1 AND m.id = f.id ORDER BY m.id`
+)
+
+// LockCandidates finds the live members of the account whom the selection
+// names and keeps everybody else from changing them, or from attaching
+// anything to them, until the transaction ends. Then it fills in what the
+// rules of removal ask about. That takes two statements: what others committed
+// while the first one waited for a row is only seen by the next.
+func (tx *Tx) LockCandidates(ctx context.Context, sel *directory.Selection) ([]directory.Candidate, error) {
+	found, err := tx.find(ctx, tx.engine.lock, sel.EmailKeys, sel.OrgUserIDs)
+	if err != nil {
+		return nil, wrapf(err, "find the members")
+	}
+	return found, wrapf(tx.loadOwnership(ctx, found), "find the owners")
+}
+
+// find runs the query that fits the lists, with lock at its end.
+func (tx *Tx) find(ctx context.Context, lock string, emailKeys, orgUserIDs []string) (found []directory.Candidate, err error) {
+	found = make([]directory.Candidate, 0, len(emailKeys)+len(orgUserIDs))
+	scan := func(rows *sql.Rows) error {
+		var c directory.Candidate
+		if err := rows.Scan(&c.Member, &c.Person, &c.EmailKey, &c.OrgUserID); err != nil {
+			return err
+		}
+		found = append(found, c)
+		return nil
+	}
+	switch {
+	case len(orgUserIDs) == 0 && len(emailKeys) == 0:
+		return nil, nil
+	case len(orgUserIDs) == 0:
+		err = tx.each(ctx, scan, findByEmail+lock, tx.account, jsonTexts(emailKeys))
+	case len(emailKeys) == 0:
+		err = tx.each(ctx, scan, findByOrgID+lock, tx.account, jsonTexts(orgUserIDs))
+	default:
+		err = tx.each(ctx, scan, findByEither+lock, tx.account, jsonTexts(emailKeys), jsonTexts(orgUserIDs))
+	}
+	return found, err
+}
+
+// The account's owner and the owned bots of some members. A row without a bot
+// is the owner's.
+const selectOwnership = `SELECT a.owner_id, 0 AS bot_id, '' AS bot_public_id, '' AS bot_name, p.email
+FROM accounts a JOIN live_members m ON m.account_id = a.id AND m.id = a.owner_id JOIN persons p ON p.id = m.person_id
+WHERE a.id = $1
+UNION ALL
+SELECT b.owner_id, b.id, b.public_id, b.name, p.email
+FROM json_each($2) j CROSS JOIN bots b JOIN live_members m ON m.account_id = b.account_id AND m.id = b.owner_id
+  JOIN persons p ON p.id = m.person_id
+WHERE b.account_id = $1 AND b.owner_id = CAST(j.atom AS BIGINT)
+ORDER BY 2`
+
+func (tx *Tx) loadOwnership(ctx context.Context, found []directory.Candidate) error {
+	if len(found) == 0 {
+		return nil
+	}
+	at := make(map[directory.MemberID]int, len(found))
+	ids := make([]directory.MemberID, len(found))
+	for i := range found {
+		at[found[i].Member] = i
+		ids[i] = found[i].Member
+	}
+	return tx.each(ctx, func(rows *sql.Rows) error {
+		var bot directory.Bot
+		var email string
+		if err := rows.Scan(&bot.Owner, &bot.ID, &bot.PublicID, &bot.Name, &email); err != nil {
+			return err
+		}
+		i, ok := at[bot.Owner]
+		if !ok {
+			return nil
+		}
+		c := &found[i]
+		c.Email = email
+		if bot.ID == 0 {
+			c.IsAccountOwner = true
+		} else {
+			c.Bots = append(c.Bots, bot)
+		}
+		return nil
+	}, selectOwnership, tx.account, jsonInts(ids))
+}
+
+const (
+	insertRemoval = `INSERT INTO removals (account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	markRemoved = `UPDATE members SET removal_id = $3
+WHERE account_id = $1 AND id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j) AND removal_id IS NULL`
+)
+
+// Remove ends the memberships of those who leave, writes the removal, and
+// leaves an audit record for each of them. refused is a JSON object of counts
+// by reason. It needs one id.
+func (tx *Tx) Remove(ctx context.Context, leaving []directory.Candidate, out directory.Removal, refused []byte) error {
+	id := directory.RemovalID(tx.ID())
+	tx.batch.Removal = id
+	actor := tx.batch.Actor
+	_, err := tx.exec(ctx, insertRemoval, tx.account, id, out.PublicID, string(actor.Kind), actor.ID,
+		out.Requested, out.Removed, string(refused), tx.batch.At.UnixMicro())
+	if err != nil || len(leaving) == 0 {
+		return wrapf(err, "write the removal")
+	}
+	members, persons := split(leaving)
+	if err := tx.execRows(ctx, len(members), markRemoved, tx.account, jsonInts(members), id); err != nil {
+		return wrapf(err, "mark the members")
+	}
+	tx.Record(directory.AuditRun{Kind: directory.AuditUserDeleted, Persons: persons})
+	return nil
+}

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+	"github.com/pressly/goose/v3/lock"
+	"github.com/rogpeppe/go-internal/lockedfile"
+)
+
+//go:embed schema/*.sql
+var schemaFiles embed.FS
+
+// versionTable is where goose keeps which migrations ran.
+const versionTable = "roster_migrations"
+
+// schemaTypes fill in the schema's templates.
+type schemaTypes struct {
+	Postgres       bool
+	Int, Blob, Key string
+	Table          string
+}
+
+// SchemaState says how far the schema of a database has come.
+type SchemaState int
+
+// States of a schema.
+const (
+	SchemaFresh   SchemaState = iota // no table yet
+	SchemaOld                        // made by an earlier version
+	SchemaCurrent                    // what this version needs
+	SchemaNewer                      // made by a later version
+)
+
+// SchemaState compares the database with what this version needs.
+func (s *Store) SchemaState(ctx context.Context) (SchemaState, error) {
+	p, err := s.migrations()
+	if err != nil {
+		return 0, err
+	}
+	sources := p.ListSources()
+	target := sources[len(sources)-1].Version
+	current, err := s.schemaVersion(ctx)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case current == 0:
+		return SchemaFresh, nil
+	case current < target:
+		return SchemaOld, nil
+	case current > target:
+		return SchemaNewer, nil
+	}
+	return SchemaCurrent, nil
+}
+
+// schemaVersion reads goose's table without making it, so that looking at a
+// database never writes to it.
+func (s *Store) schemaVersion(ctx context.Context) (version int64, err error) {
+	exists := "SELECT COUNT(*) FROM sqlite_schema WHERE name = '" + versionTable + "'"
+	if s.engine.types.Postgres {
+		exists = "SELECT COUNT(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('" + versionTable + "')"
+	}
+	var n int
+	if err := s.row(ctx, exists).Scan(&n); err != nil || n == 0 {
+		return 0, err
+	}
+	err = s.row(ctx, "SELECT COALESCE(MAX(version_id), 0) FROM "+versionTable).Scan(&version)
+	return version, err
+}
+
+// Migrate brings the schema to what this version needs. Servers that start
+// together take turns. A database of a later version is refused.
+func (s *Store) Migrate(ctx context.Context) error {
+	unlock, err := s.lockMigrations(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	state, err := s.SchemaState(ctx)
+	if err != nil {
+		return err
+	}
+	switch state {
+	case SchemaCurrent:
+		return nil
+	case SchemaNewer:
+		return fmt.Errorf("the database was made by a later version of roster: run that version or restore a backup")
+	}
+	p, err := s.migrations()
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate the database: %w", s.engine.mapError(err))
+	}
+	return nil
+}
+
+// lockMigrations keeps other processes from migrating the same SQLite file.
+// goose locks PostgreSQL itself.
+func (s *Store) lockMigrations(ctx context.Context) (unlock func(), err error) {
+	if s.engine.types.Postgres {
+		return func() {}, nil
+	}
+	var file string
+	if err := s.write.QueryRowContext(ctx, "SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&file); err != nil {
+		return nil, s.engine.mapError(err)
+	}
+	unlock, err = lockedfile.MutexAt(file + ".migrate").Lock()
+	return unlock, wrapf(err, "lock the database for migration")
+}
+
+func (s *Store) migrations() (*goose.Provider, error) {
+	dialect := database.DialectSQLite3
+	opts := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true)}
+	if s.engine.types.Postgres {
+		dialect = database.DialectPostgres
+		locker, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, goose.WithSessionLocker(locker))
+	}
+	steps, err := s.engine.steps()
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(dialect, s.write, nil, append(opts, goose.WithGoMigrations(steps...))...)
+}
+
+// steps makes a migration of each file in schema/. Its name starts with its version.
+func (e *engine) steps() ([]*goose.Migration, error) {
+	files, err := schemaFiles.ReadDir("schema")
+	if err != nil {
+		return nil, err
+	}
+	var steps []*goose.Migration
+	for _, file := range files {
+		digits, _, _ := strings.Cut(file.Name(), "_")
+		version, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("schema file %s has no version", file.Name())
+		}
+		tmpl, err := template.ParseFS(schemaFiles, path.Join("schema", file.Name()))
+		if err != nil {
+			return nil, err
+		}
+		var text strings.Builder
+		if err := tmpl.Execute(&text, e.types); err != nil {
+			return nil, err
+		}
+		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{
+			RunTx: func(ctx context.Context, tx *sql.Tx) error {
+				_, err := tx.ExecContext(ctx, text.String())
+				return err
+			},
+		}, nil))
+	}
+	return steps, nil
+}

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"roster/internal/directory"
+)
+
+const (
+	// An erased person has no key, so a new one is made for the same address.
+	upsertPersons = `INSERT INTO persons (id, public_id, email, email_key, memberships, created_at)
+SELECT CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, 1, $2 FROM json_each($1) j WHERE true
+ON CONFLICT (email_key) DO UPDATE SET memberships = persons.memberships + 1`
+	insertMembers = `INSERT INTO members (account_id, id, person_id, email_key, org_user_id)
+SELECT $1, CAST(j.value->>0 AS BIGINT), p.id, p.email_key, NULLIF(j.value->>2, '')
+FROM json_each($2) j CROSS JOIN persons p WHERE p.email_key = j.value->>1
+RETURNING id, person_id`
+	insertProfiles = `INSERT INTO member_profiles (account_id, member_id, status, first_name, last_name, company_name, department,
+  company_contact_phone, work_number, street, suite_number, city, zip, state, country,
+  can_create_bot, is_developer, data_table_access, created_at)
+SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, j.value->>5,
+  j.value->>6, j.value->>7, j.value->>8, j.value->>9, j.value->>10, j.value->>11, j.value->>12, j.value->>13,
+  1, 1, 0, $3 FROM json_each($2) j`
+	updateProfiles = `UPDATE member_profiles SET
+  first_name = COALESCE(NULLIF(j.value->>1, ''), first_name),
+  last_name = COALESCE(NULLIF(j.value->>2, ''), last_name),
+  company_name = COALESCE(NULLIF(j.value->>3, ''), company_name),
+  department = COALESCE(NULLIF(j.value->>4, ''), department),
+  company_contact_phone = COALESCE(NULLIF(j.value->>5, ''), company_contact_phone),
+  work_number = COALESCE(NULLIF(j.value->>6, ''), work_number),
+  street = COALESCE(NULLIF(j.value->>7, ''), street),
+  suite_number = COALESCE(NULLIF(j.value->>8, ''), suite_number),
+  city = COALESCE(NULLIF(j.value->>9, ''), city),
+  zip = COALESCE(NULLIF(j.value->>10, ''), zip),
+  state = COALESCE(NULLIF(j.value->>11, ''), state),
+  country = COALESCE(NULLIF(j.value->>12, ''), country)
+FROM json_each($2) j WHERE account_id = $1 AND member_id = CAST(j.value->>0 AS BIGINT)`
+	updateOrgIDs = `UPDATE members SET org_user_id = j.value->>1
+FROM json_each($2) j WHERE members.account_id = $1 AND members.id = CAST(j.value->>0 AS BIGINT) AND members.removal_id IS NULL`
+)
+
+// MemberIDs is how many ids CreateMembers needs for n members.
+func MemberIDs(n int) int { return 2 * n }
+
+// CreateMembers makes live members of the account, and persons of those whom no
+// account knows yet, and leaves an audit record for each. It returns their
+// keys in the order given. people must be sorted by Email.Key, without
+// duplicates, so that two imports with the same people do not wait for each
+// other in a circle. An address or org id that a live member has fails with an
+// error that wraps directory.ErrExists.
+func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) ([]directory.MemberID, error) {
+	now := tx.batch.At.UnixMicro()
+	persons := jsonRows(len(people), func(i int) jsonRow {
+		p := &people[i]
+		return jsonRow{tx.ID(), directory.NewUserID(), p.Email.Address, p.Email.Key}
+	})
+	if err := tx.execRows(ctx, len(people), upsertPersons, persons, now); err != nil {
+		return nil, wrapf(err, "create the persons")
+	}
+	ids := make([]directory.MemberID, len(people))
+	at := make(map[directory.MemberID]int, len(people))
+	rows := jsonRows(len(people), func(i int) jsonRow {
+		ids[i] = directory.MemberID(tx.ID())
+		at[ids[i]] = i
+		return jsonRow{int64(ids[i]), people[i].Email.Key, people[i].OrgUserID}
+	})
+	created := make([]directory.PersonID, len(people))
+	n := 0
+	err := tx.each(ctx, func(rows *sql.Rows) error {
+		var member directory.MemberID
+		var person directory.PersonID
+		if err := rows.Scan(&member, &person); err != nil {
+			return err
+		}
+		created[at[member]] = person
+		n++
+		return nil
+	}, insertMembers, tx.account, rows)
+	if err != nil {
+		return nil, wrapf(err, "create the members")
+	}
+	profiles := jsonRows(len(people), func(i int) jsonRow {
+		return append(jsonRow{int64(ids[i]), string(people[i].Status)}, profileRow(&people[i].Profile)...)
+	})
+	if err := tx.execRows(ctx, n, insertProfiles, tx.account, profiles, now); err != nil {
+		return nil, wrapf(err, "create the profiles")
+	}
+	tx.Record(directory.AuditRun{Kind: directory.AuditUserCreated, Persons: created})
+	return ids, nil
+}
+
+func profileRow(p *directory.Profile) jsonRow {
+	return jsonRow{
+		p.FirstName, p.LastName, p.CompanyName, p.Department, p.CompanyContactPhone, p.WorkNumber,
+		p.Street, p.SuiteNumber, p.City, p.Zip, p.State, p.Country,
+	}
+}
+
+// MemberUpdate changes a live member. Empty texts leave what is there.
+type MemberUpdate struct {
+	Member    directory.MemberID
+	Person    directory.PersonID
+	OrgUserID string
+	Profile   directory.Profile
+}
+
+// UpdateMembers changes members that HoldMembers found, and leaves an audit
+// record for each. An org id that another live member has fails with an error
+// that wraps directory.ErrExists.
+func (tx *Tx) UpdateMembers(ctx context.Context, updates []MemberUpdate) error {
+	rows := jsonRows(len(updates), func(i int) jsonRow {
+		return append(jsonRow{int64(updates[i].Member)}, profileRow(&updates[i].Profile)...)
+	})
+	if err := tx.execRows(ctx, len(updates), updateProfiles, tx.account, rows); err != nil {
+		return wrapf(err, "update the profiles")
+	}
+	var orgIDs []MemberUpdate
+	persons := make([]directory.PersonID, len(updates))
+	for i, u := range updates {
+		persons[i] = u.Person
+		if u.OrgUserID != "" {
+			orgIDs = append(orgIDs, u)
+		}
+	}
+	if len(orgIDs) > 0 {
+		rows := jsonRows(len(orgIDs), func(i int) jsonRow {
+			return jsonRow{int64(orgIDs[i].Member), orgIDs[i].OrgUserID}
+		})
+		if err := tx.execRows(ctx, len(orgIDs), updateOrgIDs, tx.account, rows); err != nil {
+			return wrapf(err, "update the org user ids")
+		}
+	}
+	tx.Record(directory.AuditRun{Kind: directory.AuditUserModified, Persons: persons})
+	return nil
+}

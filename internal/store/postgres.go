@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"roster/internal/directory"
+)
+
+var postgresEngine = &engine{
+	name:     "postgres",
+	snapshot: sql.LevelRepeatableRead,
+	lock:     " FOR NO KEY UPDATE OF m",
+	hold:     " FOR SHARE OF m",
+	lockHead: " FOR UPDATE",
+	types:    schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
+	kind:     postgresKind,
+}
+
+// Codes of PostgreSQL, appendix A of its manual.
+const (
+	pgUniqueViolation      = "23505"
+	pgClassConnection      = "08"
+	pgClassRollback        = "40" // deadlock, serialization failure
+	pgClassResources       = "53"
+	pgClassOperator        = "57" // shutdown, cancelled query
+	pgReadOnlyTransaction  = "25006"
+	pgLockNotAvailable     = "55P03"
+	pgInvalidPassword      = "28P01"
+	pgInvalidAuthorization = "28000"
+	pgNoSuchDatabase       = "3D000"
+)
+
+func postgresKind(err error) error {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) {
+		return directory.ErrUnavailable
+	}
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || len(e.Code) != 5 {
+		return nil
+	}
+	switch e.Code {
+	case pgUniqueViolation:
+		return directory.ErrExists
+	case pgReadOnlyTransaction, pgLockNotAvailable:
+		return directory.ErrUnavailable
+	}
+	switch e.Code[:2] {
+	case pgClassConnection, pgClassRollback, pgClassResources, pgClassOperator:
+		return directory.ErrUnavailable
+	}
+	return nil
+}
+
+func isPostgres(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+func (s *Store) openPostgres(ctx context.Context, dsn string) error {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// The driver's text may quote the password.
+		return fmt.Errorf("%w database URL: it should read postgres://user:password@host:5432/name", directory.ErrInvalid)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	s.write = stdlib.OpenDBFromPool(pool)
+	s.read = s.write
+	s.engine = postgresEngine
+	s.close = func() error {
+		err := s.write.Close()
+		pool.Close()
+		return err
+	}
+	if err := checkPostgres(ctx, s.write, cfg); err != nil {
+		s.close() //nolint:errcheck // the first error counts
+		return err
+	}
+	return nil
+}
+
+// checkPostgres refuses a server that would lose what it has acknowledged.
+func checkPostgres(ctx context.Context, db *sql.DB, cfg *pgxpool.Config) error {
+	var commit string
+	if err := db.QueryRowContext(ctx, "SHOW synchronous_commit").Scan(&commit); err != nil {
+		return explainPostgres(err, cfg)
+	}
+	if commit == "off" {
+		return errors.New("the database runs with synchronous_commit = off and could lose removals it has confirmed: set it to on")
+	}
+	return nil
+}
+
+func explainPostgres(err error, cfg *pgxpool.Config) error {
+	at := fmt.Sprintf("%s:%d", cfg.ConnConfig.Host, cfg.ConnConfig.Port)
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		switch e.Code {
+		case pgNoSuchDatabase:
+			return fmt.Errorf("PostgreSQL at %s has no database %q: make it with createdb", at, cfg.ConnConfig.Database)
+		case pgInvalidPassword, pgInvalidAuthorization:
+			return fmt.Errorf("PostgreSQL at %s refuses user %q: check the user and password in --database", at, cfg.ConnConfig.User)
+		}
+	}
+	return fmt.Errorf("cannot reach PostgreSQL at %s: %w", at, postgresEngine.mapError(err))
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"roster/internal/directory"
+)
+
+// applicationID marks a SQLite file as ours ("rost"), so that no other
+// program's database is migrated by mistake.
+const applicationID = 0x726f7374
+
+// busyTimeout is how long, in milliseconds, a writer waits for a writer of
+// another process, which may be an import of a hundred thousand people.
+const busyTimeout = 60_000
+
+var sqliteEngine = &engine{
+	name:     "sqlite",
+	snapshot: sql.LevelDefault, // a read transaction in WAL mode is a snapshot
+	types:    schemaTypes{Int: "INTEGER", Blob: "BLOB", Key: "TEXT", Table: "STRICT, WITHOUT ROWID"},
+	kind:     sqliteKind,
+}
+
+func sqliteKind(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return directory.ErrExists
+	}
+	switch e.Code() & 0xff { // the primary code
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_INTERRUPT:
+		return directory.ErrUnavailable
+	}
+	return nil
+}
+
+func (s *Store) openSQLite(ctx context.Context, path string, mustExist bool) error {
+	if err := checkSQLiteFile(path, mustExist); err != nil {
+		return err
+	}
+	var err error
+	if s.write, err = sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate",
+		"_pragma=journal_mode(WAL)", "_pragma=cache_size(-65536)")); err != nil {
+		return err
+	}
+	// One writer at a time: callers queue for the connection, in order, and
+	// never meet SQLITE_BUSY among themselves.
+	s.write.SetMaxOpenConns(1)
+	if s.read, err = sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)")); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
+	s.read.SetMaxIdleConns(max(4, runtime.NumCPU()))
+	s.engine = sqliteEngine
+	s.close = func() error { return errors.Join(s.read.Close(), s.write.Close()) }
+
+	if err := checkOurs(ctx, s.write, path); err != nil {
+		s.close() //nolint:errcheck // the first error counts
+		return err
+	}
+	return nil
+}
+
+// sqliteDSN names the file with the settings that every connection needs. FULL
+// makes a commit survive a power cut; the default of WAL mode would not.
+func sqliteDSN(path string, settings ...string) string {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	dsn := u.String() + fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)", busyTimeout)
+	for _, setting := range settings {
+		dsn += "&" + setting
+	}
+	return dsn
+}
+
+// checkSQLiteFile refuses early, with words, what SQLite would refuse with a code.
+func checkSQLiteFile(path string, mustExist bool) error {
+	if path == "" || path == ":memory:" {
+		return fmt.Errorf("%w database %q: give the path of a file or a postgres:// URL", directory.ErrInvalid, path)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && mustExist:
+		return fmt.Errorf("database file %s does not exist: check --database, or make one with 'roster account create'", path)
+	case errors.Is(err, os.ErrNotExist):
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("cannot make the database file %s: its directory does not exist", path)
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot open the database file: %w", err)
+	case info.IsDir():
+		return fmt.Errorf("database %s is a directory: give the path of a file", path)
+	}
+	return nil
+}
+
+// checkOurs makes sure that the file is a database of ours or a new one.
+func checkOurs(ctx context.Context, db *sql.DB, path string) error {
+	var id, tables int
+	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
+		return explainSQLite(err, path)
+	}
+	if id == applicationID {
+		return nil
+	}
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return explainSQLite(err, path)
+	}
+	if tables > 0 {
+		return fmt.Errorf("%s is the database of another program: check --database", path)
+	}
+	return nil
+}
+
+func explainSQLite(err error, path string) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_NOTADB {
+		return fmt.Errorf("%s is not a database file: check --database", path)
+	}
+	return fmt.Errorf("cannot open the database file %s: %w", path, sqliteEngine.mapError(err))
+}

@@ -1,0 +1,146 @@
+// Package store owns the database: the schema and its migrations, every SQL
+// text of the product, transactions, the audit chain that each of them writes,
+// and what differs between SQLite and PostgreSQL. No other package imports a
+// driver or holds SQL.
+//
+// It does not decide who may do what or who can be removed: the verbs in
+// package roster do, with the rules of package directory. A Store reads; all
+// writing happens in Write, which takes the audit record along.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Store is an open database. It is safe for concurrent use.
+type Store struct {
+	reader
+	engine *engine
+	write  *sql.DB
+	read   *sql.DB
+	ids    allocator
+	close  func() error
+	clock  func() time.Time
+}
+
+// Options change how a database is opened. The zero value is right for
+// production.
+type Options struct {
+	// MustExist refuses to make a new SQLite file.
+	MustExist bool
+	// Clock replaces time.Now in tests.
+	Clock func() time.Time
+	// Trace is called with the text of each statement before it runs. Tests
+	// count statements with it.
+	Trace func(query string)
+}
+
+// Open opens the database at dsn: a postgres:// or postgresql:// URL, or the
+// path of a SQLite file, which is made when it is missing. It does not migrate;
+// see Migrate and Version. The error says what to do where it can, and wraps
+// directory.ErrUnavailable when the server cannot be reached.
+func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
+	s := &Store{clock: opts.Clock}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	var err error
+	if isPostgres(dsn) {
+		err = s.openPostgres(ctx, dsn)
+	} else {
+		err = s.openSQLite(ctx, dsn, opts.MustExist)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.reader = reader{q: s.read, engine: s.engine, trace: opts.Trace}
+	s.ids.reserve = s.reserveIDs
+	return s, nil
+}
+
+// Close waits for running statements and closes all connections.
+func (s *Store) Close() error { return s.close() }
+
+// Engine names the database engine: "sqlite" or "postgres".
+func (s *Store) Engine() string { return s.engine.name }
+
+// Now is the store's time, cut to the microsecond that the database keeps.
+func (s *Store) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return s.row(ctx, "SELECT 1").Scan(&one)
+}
+
+// querier is what *sql.DB and *sql.Tx have in common.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// reader has the methods that read, in and out of a transaction.
+type reader struct {
+	q      querier
+	engine *engine
+	trace  func(string)
+}
+
+func (r *reader) traced(query string) string {
+	if r.trace != nil {
+		r.trace(query)
+	}
+	return query
+}
+
+// row runs a query for one row. Its error, from Scan, is mapped.
+func (r *reader) row(ctx context.Context, query string, args ...any) row {
+	return row{r.engine, r.q.QueryRowContext(ctx, r.traced(query), args...)}
+}
+
+type row struct {
+	engine *engine
+	row    *sql.Row
+}
+
+// Scan is sql.Row.Scan with the error mapped to the kinds of package directory.
+func (r row) Scan(dest ...any) error { return r.engine.mapError(r.row.Scan(dest...)) }
+
+// each runs a query and calls scan for each row of its answer.
+func (r *reader) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := r.q.QueryContext(ctx, r.traced(query), args...)
+	if err != nil {
+		return r.engine.mapError(err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says it
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return r.engine.mapError(err)
+		}
+	}
+	return r.engine.mapError(rows.Err())
+}
+
+// snapshot runs fn on one consistent state of the database.
+func (s *Store) snapshot(ctx context.Context, fn func(*reader) error) error {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{Isolation: s.engine.snapshot, ReadOnly: true})
+	if err != nil {
+		return s.engine.mapError(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	return fn(&reader{q: tx, engine: s.engine, trace: s.trace})
+}
+
+func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+// wrapf adds what was being done to an error, and keeps nil.
+func wrapf(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}

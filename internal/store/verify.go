@@ -1,0 +1,208 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"roster/internal/directory"
+)
+
+// ErrBroken says that the audit log is not what was written.
+var ErrBroken = errors.New("audit log is broken")
+
+// AuditReport counts what VerifyAudit has looked at.
+type AuditReport struct {
+	Accounts int `json:"accounts"`
+	Batches  int `json:"batches"`
+	Records  int `json:"records"`
+}
+
+const (
+	selectHeads = `SELECT a.id, a.public_id, h.number, h.hash
+FROM accounts a LEFT JOIN audit_heads h ON h.account_id = a.id`
+	selectAudit = `SELECT c.account_id, c.number, c.batch_id, c.created_at, c.actor_kind, c.actor_id, c.removal_id,
+  c.records, c.details_hash, c.digest, c.hash, r.seq, r.kind, r.person_id, r.object_id
+FROM audit_chain c LEFT JOIN audit_records r ON r.account_id = c.account_id AND r.batch_id = c.batch_id
+ORDER BY c.account_id, c.number, r.seq`
+	countRecords  = `SELECT COUNT(*) FROM audit_records`
+	selectDetails = `SELECT d.account_id, d.batch_id, d.salt, d.body, c.details_hash
+FROM audit_details d LEFT JOIN audit_chain c ON c.account_id = d.account_id AND c.batch_id = d.batch_id`
+)
+
+// VerifyAudit walks the chain of every account in one consistent state of the
+// database and computes every hash again. It also looks for rows that the
+// chain does not cover. An error that wraps ErrBroken says where the log
+// differs from what was written.
+func (s *Store) VerifyAudit(ctx context.Context) (AuditReport, error) {
+	v := &verifier{heads: make(map[directory.AccountID]chainEnd)}
+	err := s.snapshot(ctx, func(r *reader) error {
+		if err := r.each(ctx, v.addHead, selectHeads); err != nil {
+			return err
+		}
+		if err := r.each(ctx, v.addRow, selectAudit); err != nil {
+			return err
+		}
+		if err := v.finish(); err != nil {
+			return err
+		}
+		if err := r.each(ctx, checkDetails, selectDetails); err != nil {
+			return err
+		}
+		var stored int
+		if err := r.row(ctx, countRecords).Scan(&stored); err != nil {
+			return err
+		}
+		if stored != v.report.Records {
+			return fmt.Errorf("%w: %d records belong to no entry of the chain", ErrBroken, stored-v.report.Records)
+		}
+		return nil
+	})
+	return v.report, err
+}
+
+// chainEnd is the end of an account's chain.
+type chainEnd struct {
+	account string // public id
+	number  int64
+	hash    []byte
+}
+
+// verifier follows the rows of selectAudit, which come chain by chain, link by
+// link, record by record.
+type verifier struct {
+	report AuditReport
+	heads  map[directory.AccountID]chainEnd // as stored
+
+	link   *directory.ChainLink // being read, nil before the first
+	hash   []byte               // its hash, as stored
+	digest *directory.AuditDigest
+	seq    int
+	prev   []byte // hash of the link before it
+}
+
+func (v *verifier) addHead(rows *sql.Rows) error {
+	var id directory.AccountID
+	var end chainEnd
+	var number sql.NullInt64
+	if err := rows.Scan(&id, &end.account, &number, &end.hash); err != nil {
+		return err
+	}
+	end.number = number.Int64
+	v.heads[id] = end
+	v.report.Accounts++
+	if end.number == 0 {
+		return fmt.Errorf("%w: account %s has no chain", ErrBroken, end.account)
+	}
+	return nil
+}
+
+func (v *verifier) addRow(rows *sql.Rows) error {
+	var link directory.ChainLink
+	var at int64
+	var hash []byte
+	var seq, person, object sql.NullInt64
+	var kind sql.NullString
+	err := rows.Scan(&link.Account, &link.Number, &link.Batch, &at, &link.ActorKind, &link.ActorID, &link.Removal,
+		&link.Records, &link.DetailsHash, &link.Digest, &hash, &seq, &kind, &person, &object)
+	if err != nil {
+		return err
+	}
+	link.At = fromMicros(at)
+	if v.link == nil || v.link.Account != link.Account || v.link.Number != link.Number {
+		if err := v.startLink(link, hash); err != nil {
+			return err
+		}
+	}
+	if !seq.Valid {
+		return nil
+	}
+	v.seq++
+	v.report.Records++
+	if seq.Int64 != int64(v.seq) {
+		return v.broken("record %d is missing", v.seq)
+	}
+	v.digest.Add(v.seq, directory.AuditKind(kind.String), directory.PersonID(person.Int64), object.Int64)
+	return nil
+}
+
+// startLink checks the link that ends here and begins the next.
+func (v *verifier) startLink(link directory.ChainLink, hash []byte) error {
+	if err := v.endLink(); err != nil {
+		return err
+	}
+	expected := int64(1)
+	if v.link != nil {
+		if v.link.Account == link.Account {
+			expected = v.link.Number + 1
+		} else if err := v.endChain(); err != nil {
+			return err
+		}
+	}
+	v.link, v.hash, v.digest, v.seq = &link, hash, directory.NewAuditDigest(), 0
+	v.report.Batches++
+	if link.Number != expected {
+		return v.broken("entry %d is missing before it", expected)
+	}
+	return nil
+}
+
+func (v *verifier) endLink() error {
+	switch {
+	case v.link == nil:
+		return nil
+	case v.seq != v.link.Records:
+		return v.broken("it has %d records instead of %d", v.seq, v.link.Records)
+	case !bytes.Equal(v.digest.Sum(), v.link.Digest):
+		return v.broken("a record was changed")
+	case !bytes.Equal(v.link.Hash(v.prev), v.hash):
+		return v.broken("the entry or one before it was changed")
+	}
+	v.prev = v.hash
+	return nil
+}
+
+func (v *verifier) endChain() error {
+	end, ok := v.heads[v.link.Account]
+	if !ok || end.number != v.link.Number || !bytes.Equal(end.hash, v.hash) {
+		return v.broken("the chain should end at entry %d", end.number)
+	}
+	delete(v.heads, v.link.Account)
+	v.prev = nil
+	return nil
+}
+
+func (v *verifier) finish() error {
+	if err := v.endLink(); err != nil {
+		return err
+	}
+	if v.link != nil {
+		if err := v.endChain(); err != nil {
+			return err
+		}
+	}
+	for _, end := range v.heads {
+		return fmt.Errorf("%w: the chain of account %s is gone", ErrBroken, end.account)
+	}
+	return nil
+}
+
+func (v *verifier) broken(format string, args ...any) error {
+	account := v.heads[v.link.Account].account
+	return fmt.Errorf("%w: account %s, entry %d: %s", ErrBroken, account, v.link.Number, fmt.Sprintf(format, args...))
+}
+
+func checkDetails(rows *sql.Rows) error {
+	var account, batch int64
+	var salt, hash []byte
+	var body string
+	if err := rows.Scan(&account, &batch, &salt, &body, &hash); err != nil {
+		return err
+	}
+	if !bytes.Equal(directory.DetailsHash(salt, []byte(body)), hash) {
+		return fmt.Errorf("%w: the details of batch %d were changed", ErrBroken, batch)
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"roster/internal/store"
+)
+
+// templateName is the database with the current schema from which each test's
+// own is copied.
+const templateName = "roster_template"
+
+// postgresServer is the one PostgreSQL server of a test binary.
+type postgresServer struct {
+	dir  string
+	port int
+	cmd  *exec.Cmd
+}
+
+var (
+	startOnce = sync.OnceValues(startPostgres)
+	running   atomic.Pointer[postgresServer]
+	databases atomic.Int64
+)
+
+// newPostgres makes a database from a template and returns its DSN.
+func newPostgres(t testing.TB, template string) string {
+	t.Helper()
+	server, err := startOnce()
+	if err != nil {
+		t.Fatalf("start PostgreSQL: %v", err)
+	}
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	if err := server.create(name, template); err != nil {
+		t.Fatalf("create database %s: %v", name, err)
+	}
+	t.Cleanup(func() {
+		if err := server.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			t.Errorf("drop database %s: %v", name, err)
+		}
+	})
+	return server.dsn(name)
+}
+
+func (s *postgresServer) dsn(database string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
+}
+
+// create copies a template. PostgreSQL refuses two copies of one at once, so
+// they take turns.
+func (s *postgresServer) create(name, template string) error {
+	createMu.Lock()
+	defer createMu.Unlock()
+	return s.exec("CREATE DATABASE " + name + " TEMPLATE " + template)
+}
+
+var createMu sync.Mutex
+
+func (s *postgresServer) exec(query string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.dsn("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing is pending
+	_, err = conn.Exec(ctx, query)
+	return err
+}
+
+// startPostgres sets up a server in a temporary directory and waits until it
+// answers. The server dies with the test binary, however that ends.
+func startPostgres() (*postgresServer, error) {
+	bin, err := postgresBin()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "roster-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	s := &postgresServer{dir: dir}
+	running.Store(s)
+	credential, err := serverUser(dir)
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	initdb.Dir = dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	if s.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	// A power cut is not tested here, so fsync may be off; synchronous_commit
+	// stays on, as the product demands.
+	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(s.port), "-k", dir,
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off",
+		"-c", "max_connections=300", "-c", "autovacuum=off", "-c", "log_min_messages=fatal")
+	s.cmd.Dir = dir
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Pdeathsig: syscall.SIGQUIT}
+	if err := startOnOwnThread(s.cmd); err != nil {
+		return nil, err
+	}
+	if err := s.wait(); err != nil {
+		return nil, err
+	}
+	if err := s.exec("CREATE DATABASE " + templateName + " TEMPLATE template0"); err != nil {
+		return nil, err
+	}
+	return s, migrateTemplate(s.dsn(templateName))
+}
+
+// startOnOwnThread starts the command from a thread that lives as long as the
+// test binary: the death signal is bound to the thread, not to the process.
+func startOnOwnThread(cmd *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		started <- cmd.Start()
+		select {} // keep the thread
+	}()
+	return <-started
+}
+
+func (s *postgresServer) wait() error {
+	deadline := time.Now().Add(time.Minute)
+	for {
+		err := s.exec("SELECT 1")
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond) // until the server answers
+	}
+}
+
+func migrateTemplate(dsn string) error {
+	ctx := context.Background()
+	st, err := store.Open(ctx, dsn, store.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(st.Migrate(ctx), st.Close())
+}
+
+func stopPostgres() {
+	s := running.Load()
+	if s == nil {
+		return
+	}
+	if s.cmd != nil && s.cmd.Process != nil {
+		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // at once: nobody needs the data
+		_, _ = s.cmd.Process.Wait()
+	}
+	_ = os.RemoveAll(s.dir)
+}
+
+// postgresBin finds the server's programs: in PG_BIN, where Debian puts them,
+// or on the PATH. The newest version wins.
+func postgresBin() (string, error) {
+	if dir := os.Getenv("PG_BIN"); dir != "" {
+		return dir, nil
+	}
+	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	slices.SortFunc(dirs, func(a, b string) int { return majorVersion(b) - majorVersion(a) })
+	for _, dir := range dirs {
+		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {
+			return dir, nil
+		}
+	}
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(path), nil
+		}
+	}
+	return "", errors.New("there is no PostgreSQL server on this machine: run 'make deps', " +
+		"or install one (Debian: apt-get install postgresql) or set PG_BIN to the directory of initdb")
+}
+
+func majorVersion(binDir string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(binDir)))
+	return n
+}
+
+// serverUser returns whom to run the server as: PostgreSQL refuses root, so
+// root runs it as the user postgres and gives that the directory.
+func serverUser(dir string) (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, fmt.Errorf("root cannot run PostgreSQL and there is no user postgres: %w", err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chown(dir, int(uid), int(gid)); err != nil { //nolint:gosec // parsed as 32 bits
+		return nil, err
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()                          //nolint:errcheck // only its number is wanted
+	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // of a TCP listener
+}
