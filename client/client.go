@@ -117,7 +117,7 @@ func (c *Client) RemoveUsers(ctx context.Context, req RemoveUsersRequest) (*Remo
 	if err != nil {
 		return nil, fmt.Errorf("call the server: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read the server's answer: %w", err)

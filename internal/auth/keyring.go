@@ -45,7 +45,7 @@ func (k *Key) Fingerprint() []byte { return k.fingerprint }
 // Seal encrypts plain. purpose says what it is and whose, and must be the same
 // when it is opened, so that a sealed text moved to another row is refused.
 func (k *Key) Seal(plain []byte, purpose string) []byte {
-	return k.aead.Seal(nil, nil, plain, []byte(purpose))
+	return k.aead.Seal(nil, nil, plain, []byte(purpose)) //nolint:gosec // the nonce is random, made inside
 }
 
 // Open decrypts what Seal made for the same purpose.
@@ -80,14 +80,14 @@ func CreateKey(path string) (*Key, error) {
 		return nil, err
 	}
 	raw := make([]byte, keySize)
-	rand.Read(raw) //nolint:errcheck // crypto/rand.Read never fails since Go 1.24
+	rand.Read(raw)
 	// The file appears whole or not at all: a link fails where a rename would
 	// replace the key of a process that was quicker.
 	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(tmp.Name()) //nolint:errcheck // best effort
+	defer os.Remove(tmp.Name())
 	_, err = tmp.WriteString(base64.StdEncoding.EncodeToString(raw) + "\n")
 	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return nil, fmt.Errorf("write the secret key file %s: %w", path, err)

@@ -81,7 +81,7 @@ func checkForm(compact string) error {
 // claims are those that count. Their types are checked after the signature.
 type claims struct {
 	AppID     any `json:"appId"`
-	KoreIss   any `json:"kore_iss"`
+	KoreIss   any `json:"kore_iss"` //nolint:tagliatelle // the claim is spelt so
 	Issuer    any `json:"iss"`
 	Subject   any `json:"sub"`
 	Expiry    any `json:"exp"`

@@ -55,6 +55,6 @@ func NewRemovalID() string { return prefixRemoval + uuid.NewString() }
 // NewHexID returns 24 random hexadecimal digits, the form of account and role ids.
 func NewHexID() string {
 	var b [12]byte
-	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails since Go 1.24
+	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }

@@ -80,8 +80,7 @@ var wireErrors = []struct {
 }
 
 func toWire(err error) *wireError {
-	var wire *wireError
-	if errors.As(err, &wire) {
+	if wire, ok := errors.AsType[*wireError](err); ok {
 		return wire
 	}
 	for _, m := range wireErrors {
@@ -119,7 +118,7 @@ func writeError(w http.ResponseWriter, e *wireError) {
 	body = append(body, `}]}`...)
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(e.status)
-	_, _ = w.Write(body) // the client is gone
+	_, _ = w.Write(body) //nolint:gosec // JSON of our own messages; an error means that the client is gone
 }
 
 // OnPanic answers after a panic; see web.Wrap.

@@ -83,7 +83,7 @@ type importer struct {
 	updated int
 }
 
-func (im *importer) refuse(row *ImportRow, format string, args ...any) {
+func (im *importer) refusef(row *ImportRow, format string, args ...any) {
 	im.bad = append(im.bad, BadRow{Line: row.Line, Email: row.Email, Reason: fmt.Sprintf(format, args...)})
 }
 
@@ -95,27 +95,27 @@ func (im *importer) check(rows []ImportRow) {
 		row := &rows[i]
 		email, err := directory.ParseEmail(row.Email)
 		if err != nil {
-			im.refuse(row, "%v", err)
+			im.refusef(row, "%v", err)
 			continue
 		}
 		if line, twice := emails[email.Key]; twice {
-			im.refuse(row, "the address is in line %d already", line)
+			im.refusef(row, "the address is in line %d already", line)
 			continue
 		}
 		orgID := ""
 		if strings.TrimSpace(row.OrgUserID) != "" {
 			if orgID, err = directory.ParseOrgUserID(row.OrgUserID); err != nil {
-				im.refuse(row, "%v", err)
+				im.refusef(row, "%v", err)
 				continue
 			}
 			if line, twice := orgIDs[orgID]; twice {
-				im.refuse(row, "the orgUserId is in line %d already", line)
+				im.refusef(row, "the orgUserId is in line %d already", line)
 				continue
 			}
 			orgIDs[orgID] = row.Line
 		}
 		if field := row.Profile.Invalid(); field != "" {
-			im.refuse(row, "%s is too long or has control characters", field)
+			im.refusef(row, "%s is too long or has control characters", field)
 			continue
 		}
 		emails[email.Key] = row.Line
@@ -174,9 +174,9 @@ func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory
 		owner, taken := byOrgID[g.orgID]
 		switch {
 		case exists && !im.options.Update:
-			im.refuse(g.row, "the address is a member already (--update changes members)")
+			im.refusef(g.row, "the address is a member already (--update changes members)")
 		case taken && owner != g.email.Key:
-			im.refuse(g.row, "the orgUserId belongs to another member")
+			im.refusef(g.row, "the orgUserId belongs to another member")
 		case exists:
 			update = append(update, store.MemberUpdate{
 				Member: member.Member, Person: member.Person, OrgUserID: g.orgID, Profile: g.row.Profile,

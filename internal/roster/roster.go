@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"roster/internal/auth"
@@ -64,7 +65,7 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 	}
 	r := &Roster{store: s}
 	if err := r.prepare(ctx, o); err != nil {
-		s.Close() //nolint:errcheck // the first error counts
+		s.Close()
 		return nil, err
 	}
 	return r, nil
@@ -160,7 +161,9 @@ func (r *Roster) loadKey(ctx context.Context, path string) error {
 }
 
 // secretPurpose binds a sealed client secret to its app.
-func secretPurpose(app directory.AppID) string { return fmt.Sprintf("client secret of app %d", app) }
+func secretPurpose(app directory.AppID) string {
+	return "client secret of app " + strconv.FormatInt(int64(app), 10)
+}
 
 // Authenticate finds out which app sent a token. The error wraps one of
 // package auth and says why; the wire must not.
@@ -173,7 +176,7 @@ func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller,
 	why := ""
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
-		why = fmt.Sprintf("no app has the client id %s", printable(token.ClientID))
+		why = "no app has the client id " + printable(token.ClientID)
 		sealed = nil
 	case err != nil:
 		return auth.Caller{}, err

@@ -235,7 +235,7 @@ func (s *Server) Do(req Request) Answer {
 	if err != nil {
 		s.T.Fatalf("%s %s: %v", req.Method, req.Path, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		s.T.Fatalf("read the answer: %v", err)

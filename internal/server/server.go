@@ -59,7 +59,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	cfg.Roster.Migration = roster.MigrateAll
 	r, err := roster.Open(ctx, cfg.Roster)
 	if err != nil {
-		listener.Close() //nolint:errcheck // the first error counts
+		listener.Close()
 		return nil, err
 	}
 	s := &Server{roster: r, listener: listener, log: cfg.Log}

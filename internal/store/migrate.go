@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"path"
 	"strconv"
@@ -94,7 +95,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	case SchemaCurrent:
 		return nil
 	case SchemaNewer:
-		return fmt.Errorf("the database was made by a later version of roster: run that version or restore a backup")
+		return errors.New("the database was made by a later version of roster: run that version or restore a backup")
 	}
 	p, err := s.migrations()
 	if err != nil {

@@ -103,8 +103,7 @@ func checkPostgres(ctx context.Context, db *sql.DB, cfg *pgxpool.Config) error {
 
 func explainPostgres(err error, cfg *pgxpool.Config) error {
 	at := fmt.Sprintf("%s:%d", cfg.ConnConfig.Host, cfg.ConnConfig.Port)
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code {
 		case pgNoSuchDatabase:
 			return fmt.Errorf("PostgreSQL at %s has no database %q: make it with createdb", at, cfg.ConnConfig.Database)

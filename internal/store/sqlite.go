@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -79,11 +80,8 @@ func (s *Store) openSQLite(ctx context.Context, path string, mustExist bool) err
 // makes a commit survive a power cut; the default of WAL mode would not.
 func sqliteDSN(path string, settings ...string) string {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-	dsn := u.String() + fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)", busyTimeout)
-	for _, setting := range settings {
-		dsn += "&" + setting
-	}
-	return dsn
+	settings = append(settings, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout), "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)")
+	return u.String() + "?" + strings.Join(settings, "&")
 }
 
 // checkSQLiteFile refuses early, with words, what SQLite would refuse with a code.

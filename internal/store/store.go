@@ -116,7 +116,7 @@ func (r *reader) each(ctx context.Context, scan func(*sql.Rows) error, query str
 	if err != nil {
 		return r.engine.mapError(err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err says it
+	defer rows.Close()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return r.engine.mapError(err)

@@ -85,7 +85,7 @@ func (tx *Tx) Record(run directory.AuditRun) {
 // that may be erased later without breaking the chain.
 func (tx *Tx) RecordDetails(body []byte) {
 	tx.salt = make([]byte, 16)
-	rand.Read(tx.salt) //nolint:errcheck // crypto/rand.Read never fails since Go 1.24
+	rand.Read(tx.salt)
 	tx.details = body
 	tx.batch.DetailsHash = directory.DetailsHash(tx.salt, body)
 }

@@ -7,6 +7,7 @@ package storetest
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -85,7 +86,7 @@ func migrate(t testing.TB, dsn string) {
 	if err != nil {
 		t.Fatalf("open %s: %v", dsn, err)
 	}
-	defer s.Close() //nolint:errcheck // nothing is pending
+	defer s.Close()
 	if err := s.Migrate(context.Background()); err != nil {
 		t.Fatalf("migrate %s: %v", dsn, err)
 	}
@@ -104,7 +105,7 @@ func SQL(t testing.TB, dsn string) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() }) //nolint:errcheck // a test's own connection
+	t.Cleanup(func() { db.Close() })
 	return db
 }
 
@@ -133,7 +134,7 @@ func Dump(t testing.TB, dsn string) Content {
 		if table == "id_blocks" || table == "roster_migrations" {
 			continue
 		}
-		rows := queryRows(t, db, "SELECT * FROM "+table) //nolint:gosec // names from the catalogue
+		rows := queryRows(t, db, "SELECT * FROM "+table)
 		slices.Sort(rows)
 		content[table] = rows
 	}
@@ -147,7 +148,7 @@ func queryRows(t testing.TB, db *sql.DB, query string) []string {
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err says it
+	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +176,7 @@ func queryRows(t testing.TB, db *sql.DB, query string) []string {
 
 func cell(v any) string {
 	if b, ok := v.([]byte); ok {
-		return fmt.Sprintf("%x", b)
+		return hex.EncodeToString(b)
 	}
 	return fmt.Sprint(v)
 }

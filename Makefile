@@ -1,0 +1,47 @@
+# One entry point. 'make' lists what there is.
+
+SHELL := /bin/bash
+LINT := go tool -modfile=tools/go.mod golangci-lint
+GOTESTSUM := go tool -modfile=tools/go.mod gotestsum
+FUZZTIME ?= 10s
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: build
+build: ## Build the binary ./roster, static, without cgo
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o roster ./cmd/roster
+
+.PHONY: demo
+demo: ## Show a removal on a throw-away server
+	go run ./cmd/roster demo
+
+.PHONY: deps
+deps: ## Install what the tests need and the machine lacks
+	./tools/deps
+
+.PHONY: test
+test: deps ## Run all tests, on SQLite and on a PostgreSQL of their own, with the race detector
+	$(GOTESTSUM) --format pkgname -- -race -timeout 20m ./...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME
+	./tools/fuzz $(FUZZTIME)
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(LINT) fmt
+
+.PHONY: lint
+lint: ## Check format, vet and lint, and that go.mod is tidy
+	go vet ./...
+	$(LINT) run
+	go mod tidy -diff
+
+.PHONY: check
+check: lint test ## What a change must pass
+
+.PHONY: cover
+cover: ## Show how much of each package the tests reach
+	go test -coverprofile=/dev/null -coverpkg=./client/...,./cmd/...,./internal/... ./...

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"roster/internal/publicapi"
+	"roster/internal/roster"
+	"roster/internal/server"
+)
+
+func (e *env) serveCommand() *cobra.Command {
+	var cfg server.Config
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the public API",
+		Long: `Serves the public API at /api/public, and /healthz and /readyz for whoever
+watches over it, until it gets SIGINT or SIGTERM. It then finishes the calls
+that it has accepted; a second signal ends it at once.
+
+A new database is set up and an old one is brought up to date. The log goes to
+standard error, as JSON unless that is a terminal.`,
+		Example: `  roster serve
+  roster serve --addr 127.0.0.1:9000 --database /var/lib/roster/roster.db
+  roster serve --database postgres://roster@db.example.com/roster`,
+		Args: cobra.NoArgs,
+		RunE: run(func(ctx context.Context, _ []string) error {
+			cfg.Log = e.logger()
+			cfg.Roster = roster.Options{Database: e.database, SecretKeyFile: e.secretKeyFile}
+			s, err := server.New(ctx, cfg)
+			if err != nil {
+				return err
+			}
+			return s.Run(ctx)
+		}),
+	}
+	e.databaseFlag(cmd)
+	e.secretKeyFlag(cmd)
+	cmd.Flags().StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "address to listen on")
+	cmd.Flags().IntVar(&cfg.Limits.MaxIDs, "max-ids", publicapi.DefaultMaxIDs, "most users that one call may name")
+	cmd.Flags().Int64Var(&cfg.Limits.MaxBody, "max-body", publicapi.DefaultMaxBody, "largest body of a call, in bytes")
+	return cmd
+}
+
+// logger writes for people on a terminal and for programs elsewhere.
+func (e *env) logger() *slog.Logger {
+	if isTerminal(e.err) {
+		return slog.New(slog.NewTextHandler(e.err, nil))
+	}
+	return slog.New(slog.NewJSONHandler(e.err, nil))
+}
+
+func (e *env) migrateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Set up a database or bring an old one up to date",
+		Long: `Sets up an empty database, or brings one of an earlier version up to date.
+'roster serve' does the same when it starts; commands such as 'roster user
+import' set up an empty database only.`,
+		Args: cobra.NoArgs,
+		RunE: run(func(ctx context.Context, _ []string) error {
+			return e.with(ctx, roster.Options{Migration: roster.MigrateAll}, func(r *roster.Roster) error {
+				return r.Ready(ctx)
+			})
+		}),
+	}
+	e.databaseFlag(cmd)
+	return cmd
+}

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/roster"
+)
+
+func (e *env) userCommand() *cobra.Command {
+	return group("user", "Import, list and remove users", e.userImportCommand(), e.userListCommand(), e.userRemoveCommand())
+}
+
+func (e *env) userImportCommand() *cobra.Command {
+	var account string
+	var o roster.ImportOptions
+	cmd := &cobra.Command{
+		Use:   "import --account ID FILE",
+		Short: "Make people members of an account",
+		Long: `Makes the people in a CSV file members of an account, in one transaction. It
+may run while 'roster serve' does. FILE may be - for standard input.
+
+The header names the columns as the API does: emailId, which is needed, and
+` + strings.Join(importColumns()[1:], ", ") + `.
+Columns are parted by comma, semicolon, tab or |.
+
+Rows that cannot be taken are reported with their line, and then nothing at all
+is imported, unless --skip-bad is given. People who are members already are such
+rows, unless --update is given: their fields are then changed where the file has
+a text, and kept where it has none.`,
+		Example: `  roster user import --account 5f0c... people.csv`,
+		Args:    cobra.ExactArgs(1),
+		RunE: run(func(ctx context.Context, args []string) error {
+			text, err := e.readFile(args[0])
+			if err != nil {
+				return err
+			}
+			rows, err := parseImport(text)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+				out, err := r.ImportUsers(ctx, auth.Operator(), account, rows, o)
+				if err != nil {
+					return err
+				}
+				return e.reportImport(out, o)
+			})
+		}),
+	}
+	e.databaseFlag(cmd)
+	cmd.Flags().StringVar(&account, "account", "", "id of the account")
+	cmd.Flags().BoolVar(&o.SkipBad, "skip-bad", false, "import the good rows though there are bad ones")
+	cmd.Flags().BoolVar(&o.Update, "update", false, "change people who are members already")
+	required(cmd, "account")
+	return cmd
+}
+
+// importColumns are the names of the columns, emailId first.
+func importColumns() []string {
+	names := []string{"emailId", "orgUserId"}
+	for _, f := range (&directory.Profile{}).Fields() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// parseImport reads the rows of an import file.
+func parseImport(text []byte) ([]roster.ImportRow, error) {
+	columns := importColumns()
+	comma, ok := splitHeader(firstLine(text), columns[0])
+	if !ok {
+		return nil, fmt.Errorf("the first line must name the columns, emailId among them, not %q", firstLine(text))
+	}
+	t, err := readTable(text, comma)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range t.header {
+		known := slices.ContainsFunc(columns, func(c string) bool { return foldColumn(c) == name })
+		if !known {
+			return nil, fmt.Errorf("column %q is not known: rename or delete it; the known ones are %s", t.names[i], strings.Join(columns, ", "))
+		}
+		if slices.Index(t.header, name) != i {
+			return nil, fmt.Errorf("column %q is there twice", t.names[i])
+		}
+	}
+	emailID, orgUserID := t.column(columns[0]), t.column(columns[1])
+	rows := make([]roster.ImportRow, len(t.rows))
+	for i, row := range t.rows {
+		rows[i] = roster.ImportRow{Line: row.line, Email: row.field(emailID), OrgUserID: row.field(orgUserID)}
+		for _, f := range rows[i].Profile.Fields() {
+			*f.Text = row.field(t.column(f.Name))
+		}
+	}
+	return rows, nil
+}
+
+// mostShown is how many bad rows or failed users are listed for people.
+const mostShown = 20
+
+func (e *env) reportImport(out roster.Imported, o roster.ImportOptions) error {
+	if out.Bad == nil {
+		out.Bad = []roster.BadRow{}
+	}
+	err := e.print(out, func(w io.Writer) {
+		for _, bad := range out.Bad[:min(mostShown, len(out.Bad))] {
+			fmt.Fprintf(w, "line %d: %s: %s\n", bad.Line, bad.Email, bad.Reason)
+		}
+		if more := len(out.Bad) - mostShown; more > 0 {
+			fmt.Fprintf(w, "... and %d more (--json lists all)\n", more)
+		}
+		fmt.Fprintf(w, "%d created, %d updated, %d bad rows.\n", out.Created, out.Updated, len(out.Bad))
+	})
+	if err != nil || len(out.Bad) == 0 {
+		return err
+	}
+	if !o.SkipBad {
+		fmt.Fprintln(e.err, "roster: nothing was imported: correct the bad rows, or import the others with --skip-bad")
+	}
+	return errPartial
+}
+
+// userJSON is a member as 'user list' prints it.
+type userJSON struct {
+	EmailID   string `json:"emailId"`
+	OrgUserID string `json:"orgUserId"`
+	UserID    string `json:"userId"`
+	FirstName string `json:"firstName"`
+	LastName  string `json:"lastName"`
+	Status    string `json:"status"`
+}
