@@ -49,6 +49,9 @@ func New(cfg Config) (*Client, error) {
 	if cfg.ClientID == "" || cfg.ClientSecret == "" {
 		return nil, errors.New("client id or client secret is missing")
 	}
+	if len(cfg.ClientSecret) < minSecret {
+		return nil, errSecret
+	}
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = &http.Client{Timeout: callTimeout}
 	}

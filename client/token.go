@@ -21,6 +21,11 @@ type TokenOptions struct {
 	JTI bool
 }
 
+// minSecret is the shortest secret, in bytes, that HS256 may be keyed with.
+const minSecret = 32
+
+var errSecret = fmt.Errorf("the client secret is shorter than %d characters: is it the whole secret?", minSecret)
+
 // maxJTILife is how long a token that has a jti may live.
 const maxJTILife = time.Hour
 
@@ -31,6 +36,8 @@ func NewToken(o TokenOptions) (string, error) {
 	switch {
 	case o.ClientID == "" || o.ClientSecret == "":
 		return "", errors.New("client id or client secret is missing")
+	case len(o.ClientSecret) < minSecret:
+		return "", errSecret
 	case o.TTL <= 0:
 		return "", fmt.Errorf("time to live %v is not positive", o.TTL)
 	case o.JTI && o.TTL > maxJTILife:

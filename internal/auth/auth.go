@@ -78,7 +78,7 @@ func (c Caller) RequireAccount(a directory.AccountID) error {
 	if c.operator || (c.Account != 0 && c.Account == a) {
 		return nil
 	}
-	return fmt.Errorf("%w: the caller belongs to another account", directory.ErrDenied)
+	return directory.Errorf(directory.ErrDenied, "the caller belongs to another account")
 }
 
 // RequireOperator returns nil for the operator, and otherwise an error that
@@ -87,5 +87,5 @@ func (c Caller) RequireOperator() error {
 	if c.operator {
 		return nil
 	}
-	return fmt.Errorf("%w: only the operator may do this", directory.ErrDenied)
+	return directory.Errorf(directory.ErrDenied, "only the operator may do this")
 }

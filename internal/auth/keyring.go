@@ -67,7 +67,7 @@ func ReadKey(path string) (*Key, error) {
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(raw) != keySize {
-		return nil, fmt.Errorf("%w secret key file %s: it should hold %d bytes in base64", directory.ErrInvalid, path, keySize)
+		return nil, directory.Errorf(directory.ErrInvalid, "secret key file %s should hold %d bytes in base64", path, keySize)
 	}
 	return newKey(raw)
 }

@@ -3,7 +3,6 @@ package auth
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"fmt"
 	"strings"
 
 	"roster/internal/directory"
@@ -25,10 +24,10 @@ func NewClientSecret() string {
 // short to be one. The error wraps directory.ErrInvalid.
 func CheckClientSecret(secret string) error {
 	if len(secret) < minSecret {
-		return fmt.Errorf("%w client secret: it has %d characters and needs %d or more", directory.ErrInvalid, len(secret), minSecret)
+		return directory.Errorf(directory.ErrInvalid, "the client secret has %d characters and needs %d or more", len(secret), minSecret)
 	}
 	if strings.ContainsAny(secret, " \t\r\n") {
-		return fmt.Errorf("%w client secret: it has blanks in it", directory.ErrInvalid)
+		return directory.Errorf(directory.ErrInvalid, "the client secret has blanks in it")
 	}
 	return nil
 }

@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"math"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json" // keys in exactly their spelling
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
@@ -40,60 +42,93 @@ func ParseToken(compact string) (Token, error) {
 	if compact == "" {
 		return Token{}, fmt.Errorf("%w: no token", ErrCredentials)
 	}
-	if err := checkForm(compact); err != nil {
+	payload, err := checkForm(compact)
+	if err != nil {
 		return Token{}, err
 	}
 	// The app decides on the algorithm; a token that names another, "none"
 	// above all, is as good as one with a wrong signature.
 	signed, err := jwt.ParseSigned(compact, []jose.SignatureAlgorithm{jose.HS256})
 	if err != nil {
-		return Token{}, nil //nolint:nilerr // Verify refuses a token without signature
+		signed = nil // Verify refuses it, and says so of the app that it names
 	}
 	var c claims
-	if err := signed.UnsafeClaimsWithoutVerification(&c); err != nil {
-		return Token{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	if err := josejson.Unmarshal(payload, &c); err != nil {
+		// The error's text would quote the claims, which may name people.
+		return Token{}, fmt.Errorf("%w: its claims have a key twice or a number out of bounds", ErrMalformed)
 	}
-	return Token{ClientID: c.clientID(), signed: signed}, nil
+	clientID := c.clientID()
+	if clientID == "" {
+		return Token{}, fmt.Errorf("%w: the token names no app", ErrCredentials)
+	}
+	return Token{ClientID: clientID, signed: signed}, nil
 }
 
 // checkForm tells what is no JWT at all: three parts in base64url, the first
-// two of them JSON objects.
-func checkForm(compact string) error {
+// two of them JSON objects. It returns the second, the claims.
+func checkForm(compact string) (payload []byte, err error) {
 	if len(compact) > MaxToken {
-		return fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, MaxToken)
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, MaxToken)
 	}
 	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {
-		return fmt.Errorf("%w: it has %d parts instead of 3", ErrMalformed, len(parts))
+		return nil, fmt.Errorf("%w: it has %d parts instead of 3", ErrMalformed, len(parts))
 	}
 	for i, part := range parts {
 		raw, err := base64.RawURLEncoding.Strict().DecodeString(part)
 		if err != nil {
-			return fmt.Errorf("%w: part %d is not base64url", ErrMalformed, i+1)
+			return nil, fmt.Errorf("%w: part %d is not base64url", ErrMalformed, i+1)
 		}
 		if i < 2 && (!json.Valid(raw) || !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{"))) {
-			return fmt.Errorf("%w: part %d is not a JSON object", ErrMalformed, i+1)
+			return nil, fmt.Errorf("%w: part %d is not a JSON object", ErrMalformed, i+1)
+		}
+		if i == 1 {
+			payload = raw
 		}
 	}
-	return nil
+	return payload, nil
 }
 
 // claims are those that count. Their types are checked after the signature.
 type claims struct {
-	AppID     any `json:"appId"`
-	KoreIss   any `json:"kore_iss"` //nolint:tagliatelle // the claim is spelt so
-	Issuer    any `json:"iss"`
-	Subject   any `json:"sub"`
-	Expiry    any `json:"exp"`
-	NotBefore any `json:"nbf"`
-	IssuedAt  any `json:"iat"`
+	AppID     any     `json:"appId"`
+	KoreIss   any     `json:"kore_iss"` //nolint:tagliatelle // the claim is spelt so
+	Issuer    any     `json:"iss"`
+	Subject   any     `json:"sub"`
+	Expiry    instant `json:"exp"`
+	NotBefore instant `json:"nbf"`
+	IssuedAt  instant `json:"iat"`
 }
 
-// clientID is the first of appId, kore_iss and iss that is there.
+// instant is a claim of a time, in seconds since 1970. Any JSON number will do,
+// one beyond all floats included: it becomes an infinity.
+type instant struct {
+	seconds  float64
+	present  bool // and not null
+	noNumber bool
+}
+
+// UnmarshalJSON takes whatever it is given; see claims.
+func (i *instant) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	i.present = true
+	var err error
+	i.seconds, err = strconv.ParseFloat(string(b), 64)
+	i.noNumber = err != nil && !errors.Is(err, strconv.ErrRange)
+	return nil
+}
+
+// clientID is the first of appId, kore_iss and iss that is there, or "" when
+// that can be no app's: no database takes every text.
 func (c *claims) clientID() string {
 	for _, claim := range []any{c.AppID, c.KoreIss, c.Issuer} {
 		if claim != nil && claim != "" {
 			id, _ := claim.(string)
+			if strings.ContainsFunc(id, unicode.IsControl) {
+				return ""
+			}
 			return id
 		}
 	}
@@ -140,7 +175,7 @@ func (c *claims) checkTimes(now time.Time) error {
 	at := float64(now.UnixMilli()) / 1000
 	for _, claim := range []struct {
 		name    string
-		value   any
+		value   instant
 		refused func(t float64) error
 	}{
 		{"exp", c.Expiry, func(t float64) error {
@@ -152,14 +187,13 @@ func (c *claims) checkTimes(now time.Time) error {
 		{"nbf", c.NotBefore, notYet("nbf", at)},
 		{"iat", c.IssuedAt, notYet("iat", at)},
 	} {
-		if claim.value == nil {
+		if !claim.value.present {
 			continue
 		}
-		t, ok := claim.value.(float64)
-		if !ok || math.IsInf(t, 0) || math.IsNaN(t) {
+		if claim.value.noNumber {
 			return fmt.Errorf("%w: claim %s is not a number", ErrMalformed, claim.name)
 		}
-		if err := claim.refused(t); err != nil {
+		if err := claim.refused(claim.value.seconds); err != nil {
 			return err
 		}
 	}

@@ -43,11 +43,15 @@ type env struct {
 // runError is a failure of a command that was called rightly.
 type runError struct{ error }
 
+func (e runError) Unwrap() error { return e.error }
+
 // errPartial ends a command that did what it could and has said what it could not.
 var errPartial = errors.New("some users were not handled")
 
 // usageError is a wrong call that only the command itself can notice.
 type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 

@@ -107,9 +107,9 @@ func splitHeader(line string, wanted ...string) (comma rune, ok bool) {
 }
 
 // readTable reads a file with a header, whose delimiter is comma. Blank lines
-// are skipped, and blanks at the end of a line are cut.
+// are skipped, and blanks around quotes are cut.
 func readTable(text []byte, comma rune) (*table, error) {
-	r := csv.NewReader(bytes.NewReader(trimLines(text)))
+	r := csv.NewReader(bytes.NewReader(cutBlanks(text, comma)))
 	r.Comma = comma
 	r.TrimLeadingSpace = comma != '\t' // where a tab is no blank
 	r.FieldsPerRecord = -1
@@ -145,13 +145,39 @@ func csvError(err error) error {
 	return err
 }
 
-// trimLines cuts the blanks at the end of each line, which CSV would take for
-// text behind a closing quote.
-func trimLines(text []byte) []byte {
-	out := make([]byte, 0, len(text)+1)
-	for l := range bytes.Lines(text) {
-		out = append(out, bytes.TrimRight(l, " \r\n")...)
-		out = append(out, '\n')
+// cutBlanks cuts the blanks between a closing quote and the end of its field,
+// which CSV would take for a fault and people's files have.
+func cutBlanks(text []byte, comma rune) []byte {
+	const (
+		start  = iota // of a field, or blanks there
+		plain         // in a field without quotes
+		quoted        // between the quotes
+		closed        // behind the closing quote
+	)
+	out := make([]byte, 0, len(text))
+	state := start
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		blank := c == ' ' || c == '\t' || c == '\r'
+		switch {
+		case state == quoted:
+			if c == '"' && i+1 < len(text) && text[i+1] == '"' { // a quote that is doubled stands for one
+				out = append(out, c)
+				i++
+			} else if c == '"' {
+				state = closed
+			}
+		case c == '\n' || rune(c) == comma:
+			state = start
+		case blank && state == closed:
+			continue
+		case blank:
+		case c == '"' && state == start:
+			state = quoted
+		default:
+			state = plain
+		}
+		out = append(out, c)
 	}
 	return out
 }

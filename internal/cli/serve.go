@@ -27,6 +27,9 @@ standard error, as JSON unless that is a terminal.`,
   roster serve --database postgres://roster@db.example.com/roster`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, _ []string) error {
+			if cfg.Limits.MaxIDs < 1 || cfg.Limits.MaxBody < 1 {
+				return usagef("--max-ids and --max-body must be 1 or more")
+			}
 			cfg.Log = e.logger()
 			cfg.Roster = roster.Options{Database: e.database, SecretKeyFile: e.secretKeyFile}
 			s, err := server.New(ctx, cfg)

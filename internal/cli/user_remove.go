@@ -85,7 +85,8 @@ func (c *removeCommand) run(ctx context.Context, args []string) error {
 		}
 		out, callErr := api.RemoveUsers(ctx, req)
 		if callErr != nil {
-			err = fmt.Errorf("after %d users: %w", report.Removed+len(report.Failed)-len(skipped), callErr)
+			err = callErr
+			report.Error = err.Error()
 			break
 		}
 		report.Removed += len(batch) - len(out.Failed)
@@ -93,7 +94,7 @@ func (c *removeCommand) run(ctx context.Context, args []string) error {
 			report.Failed = append(report.Failed, failedJSON{EmailID: f.EmailID, OrgUserID: f.OrgUserID, Reason: f.Reason.Message})
 		}
 	}
-	return errors.Join(err, c.report(&report, err != nil))
+	return errors.Join(err, c.report(&report))
 }
 
 // removalReport is what 'user remove' prints.
@@ -101,6 +102,8 @@ type removalReport struct {
 	Requested int          `json:"requested"`
 	Removed   int          `json:"removed"`
 	Failed    []failedJSON `json:"failed"`
+	// Error is the failure of a call that ended the work early.
+	Error string `json:"error,omitempty"`
 }
 
 type failedJSON struct {
@@ -120,7 +123,7 @@ func (f *failedJSON) name() string {
 	return f.EmailID
 }
 
-func (c *removeCommand) report(r *removalReport, broken bool) error {
+func (c *removeCommand) report(r *removalReport) error {
 	if r.Failed == nil {
 		r.Failed = []failedJSON{}
 	}
@@ -133,7 +136,7 @@ func (c *removeCommand) report(r *removalReport, broken bool) error {
 		}
 		fmt.Fprintf(w, "%d of %d users removed, %d not removed.\n", r.Removed, r.Requested, r.Requested-r.Removed)
 	})
-	if err == nil && len(r.Failed) > 0 && !broken {
+	if err == nil && len(r.Failed) > 0 && r.Error == "" {
 		return errPartial
 	}
 	return err

@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -27,11 +26,11 @@ func ParseName(what, s string) (string, error) {
 	name := strings.TrimSpace(s)
 	switch {
 	case name == "":
-		return "", fmt.Errorf("%w %s: it is empty", ErrInvalid, what)
+		return "", Errorf(ErrInvalid, "the %s is empty", what)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return "", fmt.Errorf("%w %s: it has control characters or is not UTF-8", ErrInvalid, what)
+		return "", Errorf(ErrInvalid, "the %s has control characters or is not UTF-8", what)
 	case utf8.RuneCountInString(name) > MaxName:
-		return "", fmt.Errorf("%w %s: it is longer than %d characters", ErrInvalid, what, MaxName)
+		return "", Errorf(ErrInvalid, "the %s is longer than %d characters", what, MaxName)
 	}
 	return name, nil
 }

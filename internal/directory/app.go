@@ -22,7 +22,7 @@ func ParseOrigin(s string) (Origin, error) {
 	case OriginAdminConsole, OriginBotBuilder:
 		return o, nil
 	}
-	return "", fmt.Errorf("%w origin %q: use %s or %s", ErrInvalid, s, OriginAdminConsole, OriginBotBuilder)
+	return "", Errorf(ErrInvalid, "unknown origin %q: use %s or %s", s, OriginAdminConsole, OriginBotBuilder)
 }
 
 // AppState says whether an app may call.
@@ -68,7 +68,7 @@ func ParseScope(s string) (Scope, error) {
 		}
 		known = append(known, fmt.Sprintf("%q (%s)", sl.label, sl.scope))
 	}
-	return "", fmt.Errorf("%w scope %q: use one of %s", ErrInvalid, s, strings.Join(known, ", "))
+	return "", Errorf(ErrInvalid, "unknown scope %q: use one of %s", s, strings.Join(known, ", "))
 }
 
 func foldLabel(s string) string {

@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -64,7 +63,7 @@ func ParseEmail(s string) (Email, error) {
 	return Email{Address: address, Key: local + "@" + domain}, nil
 }
 
-var errEmail = fmt.Errorf("not an e-mail address: %w", ErrInvalid)
+var errEmail = Errorf(ErrInvalid, "not an e-mail address")
 
 // simpleLower maps every letter to its simple lower case of Unicode.
 // strings.ToLower does the same letter by letter and does not depend on a language.

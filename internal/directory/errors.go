@@ -1,6 +1,9 @@
 package directory
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Kinds of failure. A layer wraps one of them with the text that names what
 // was wrong; the doors map the kind to their own status and nothing else.
@@ -17,3 +20,16 @@ var (
 	// the same call may succeed later.
 	ErrUnavailable = errors.New("unavailable")
 )
+
+// Errorf makes an error of a kind whose text is the message alone.
+func Errorf(kind error, format string, args ...any) error {
+	return &kindError{kind, fmt.Sprintf(format, args...)}
+}
+
+type kindError struct {
+	kind error
+	msg  string
+}
+
+func (e *kindError) Error() string { return e.msg }
+func (e *kindError) Unwrap() error { return e.kind }

@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,4 +22,4 @@ func ParseOrgUserID(s string) (string, error) {
 	return id, nil
 }
 
-var errOrgUserID = fmt.Errorf("not an orgUserId: %w", ErrInvalid)
+var errOrgUserID = Errorf(ErrInvalid, "not an orgUserId: 1-%d characters, no control characters", MaxOrgUserID)

@@ -56,7 +56,7 @@ func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID st
 		return "", "", err
 	}
 	if len(app.Scopes) == 0 {
-		return "", "", fmt.Errorf("%w app: it needs one scope or more", directory.ErrInvalid)
+		return "", "", directory.Errorf(directory.ErrInvalid, "the app needs one scope or more")
 	}
 	if app.ClientID == "" {
 		app.ClientID = directory.NewClientID()
@@ -89,7 +89,7 @@ func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID st
 		})
 	})
 	if errors.Is(err, directory.ErrExists) {
-		err = fmt.Errorf("client id %s: %w", app.ClientID, directory.ErrExists)
+		err = directory.Errorf(directory.ErrExists, "an app with the client id %s exists already", app.ClientID)
 	}
 	return app.ClientID, app.ClientSecret, err
 }
@@ -156,7 +156,7 @@ func (r *Roster) attach(ctx context.Context, caller auth.Caller, accountID strin
 			return err
 		}
 		if len(found) < len(keys) {
-			return fmt.Errorf("%s is no member of the account: %w", firstMissing(keys, found), directory.ErrNotFound)
+			return directory.Errorf(directory.ErrNotFound, "%s is no member of the account", firstMissing(keys, found))
 		}
 		return fn(tx, found)
 	})

@@ -25,7 +25,7 @@ func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []dir
 		return directory.Removal{}, err
 	}
 	if caller.Account == 0 || len(refs) == 0 {
-		return directory.Removal{}, fmt.Errorf("%w removal: it names no account or nobody", directory.ErrInvalid)
+		return directory.Removal{}, directory.Errorf(directory.ErrInvalid, "the removal names no account or nobody")
 	}
 	selection := directory.Select(refs)
 	var out directory.Removal

@@ -53,7 +53,7 @@ type Server struct {
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w (choose another address with --addr)", cfg.Addr, err)
+		return nil, fmt.Errorf("cannot listen: %w (choose another address with --addr)", err)
 	}
 	cfg.Roster.Secrets = true
 	cfg.Roster.Migration = roster.MigrateAll

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -68,7 +69,7 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		// The driver's text may quote the password.
-		return fmt.Errorf("%w database URL: it should read postgres://user:password@host:5432/name", directory.ErrInvalid)
+		return directory.Errorf(directory.ErrInvalid, "the database URL should read postgres://user:password@host:5432/name")
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
@@ -111,5 +112,8 @@ func explainPostgres(err error, cfg *pgxpool.Config) error {
 			return fmt.Errorf("PostgreSQL at %s refuses user %q: check the user and password in --database", at, cfg.ConnConfig.User)
 		}
 	}
-	return fmt.Errorf("cannot reach PostgreSQL at %s: %w", at, postgresEngine.mapError(err))
+	if dial, ok := errors.AsType[*net.OpError](err); ok { // the rest repeats it for each attempt
+		err = dial
+	}
+	return directory.Errorf(directory.ErrUnavailable, "cannot reach PostgreSQL at %s: %v", at, err)
 }

@@ -87,7 +87,7 @@ func sqliteDSN(path string, settings ...string) string {
 // checkSQLiteFile refuses early, with words, what SQLite would refuse with a code.
 func checkSQLiteFile(path string, mustExist bool) error {
 	if path == "" || path == ":memory:" {
-		return fmt.Errorf("%w database %q: give the path of a file or a postgres:// URL", directory.ErrInvalid, path)
+		return directory.Errorf(directory.ErrInvalid, "database %q: give the path of a file or a postgres:// URL", path)
 	}
 	info, err := os.Stat(path)
 	switch {

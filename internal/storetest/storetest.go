@@ -26,10 +26,12 @@ var Engines = []string{"sqlite", "postgres"}
 
 // Main runs a package's tests and then ends the PostgreSQL server, if one was
 // started. TestMain calls it.
-func Main(m *testing.M) {
-	code := m.Run()
-	stopPostgres()
-	os.Exit(code)
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main without the exit; it returns the exit code.
+func Run(m *testing.M) int {
+	defer stopPostgres()
+	return m.Run()
 }
 
 // Each runs a test on each engine, in parallel, with the DSN of a fresh database

@@ -1,0 +1,115 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"roster/internal/cli"
+	"roster/internal/roster"
+	"roster/internal/server"
+	"roster/internal/storetest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(withServers{m}, map[string]func(){
+		"roster": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			os.Exit(cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) //nolint:gocritic // as main does
+		},
+	})
+}
+
+// withServers stops the test's PostgreSQL when all tests are over.
+type withServers struct{ m *testing.M }
+
+func (w withServers) Run() int { return storetest.Run(w.m) }
+
+// TestScripts runs each script of testdata on both engines. In a script, $DB is
+// an empty database.
+func TestScripts(t *testing.T) {
+	for _, engine := range storetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			testscript.Run(t, testscript.Params{
+				Dir: "testdata",
+				Setup: func(env *testscript.Env) error {
+					db := env.WorkDir + "/roster.db"
+					if engine == "postgres" {
+						db = storetest.Empty(env.T().(testing.TB), engine) //nolint:forcetypeassert // it is a *testing.T
+					}
+					env.Setenv("DB", db)
+					env.Setenv("ROSTER_DATABASE", db)
+					env.Setenv("HOME", env.WorkDir+"/home")
+					return nil
+				},
+				Condition: func(cond string) (bool, error) { return cond == engine, nil },
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"exit":  cmdExit,
+					"get":   cmdGet,
+					"serve": cmdServe,
+				},
+				RequireUniqueNames: true,
+			})
+		})
+	}
+}
+
+// cmdExit runs a command and compares its exit code: exit 3 roster user remove ...
+func cmdExit(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		_, code, ok := strings.Cut(err.Error(), "exit status ")
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got, err = strconv.Atoi(code)
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d instead of %d", got, want)
+	}
+}
+
+// cmdGet puts a field of the JSON on standard output into a variable: get ACCOUNT accountId
+func cmdGet(ts *testscript.TestScript, _ bool, args []string) {
+	var fields map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &fields))
+	value, ok := fields[args[1]].(string)
+	if !ok {
+		ts.Fatalf("standard output has no text %s", args[1])
+	}
+	ts.Setenv(args[0], value)
+}
+
+// cmdServe serves $DB until the script ends, at the URL $HOST and the address $ADDR.
+func cmdServe(ts *testscript.TestScript, _ bool, _ []string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s, err := server.New(ctx, server.Config{
+		Addr:   "127.0.0.1:0",
+		Roster: roster.Options{Database: ts.Getenv("DB"), SecretKeyFile: ts.Getenv("ROSTER_SECRET_KEY_FILE")},
+		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	ts.Check(err)
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	ts.Defer(func() {
+		cancel()
+		ts.Check(<-done)
+	})
+	ts.Setenv("HOST", s.URL())
+	ts.Setenv("ADDR", s.Addr())
+}
