@@ -140,14 +140,18 @@ func (c *Candidate) Refuses() Reason {
 }
 
 // Decide sorts the found candidates into those who go and those who stay, and
-// reports everybody the selection named who is not among them as not found.
-// It fills in all of Removal but PublicID.
+// reports everybody the selection named who is not among them as not found. A
+// candidate whom the selection does not name stays: an org id can change
+// between the look-up and the lock. It fills in all of Removal but PublicID.
 func (s *Selection) Decide(found []Candidate) (leaving []Candidate, out Removal) {
 	matched := make(map[int]struct{}, len(found))
 	leaving = make([]Candidate, 0, len(found))
 	for i := range found {
 		c := &found[i]
 		first := s.positions(c, matched)
+		if first < 0 {
+			continue
+		}
 		if reason := c.Refuses(); reason != "" {
 			out.Refused = append(out.Refused, Refusal{Ref: first, Reason: reason, Email: c.Email, Bots: c.Bots})
 			continue
@@ -170,7 +174,8 @@ func (s *Selection) Decide(found []Candidate) (leaving []Candidate, out Removal)
 	return leaving, out
 }
 
-// positions marks every mention of the candidate as matched and returns the first.
+// positions marks every mention of the candidate as matched and returns the
+// first, -1 when there is none.
 func (s *Selection) positions(c *Candidate, matched map[int]struct{}) int {
 	first := -1
 	if i, ok := s.emailAt[c.EmailKey]; ok {
