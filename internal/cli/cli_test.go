@@ -3,7 +3,6 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -38,6 +37,7 @@ func (w withServers) Run() int { return storetest.Run(w.m) }
 // TestScripts runs each script of testdata on both engines. In a script, $DB is
 // an empty database.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	for _, engine := range storetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 				Setup: func(env *testscript.Env) error {
 					db := env.WorkDir + "/roster.db"
 					if engine == "postgres" {
-						db = storetest.Empty(env.T().(testing.TB), engine) //nolint:forcetypeassert // it is a *testing.T
+						db = storetest.Empty(env.T().(testing.TB), engine)
 					}
 					env.Setenv("DB", db)
 					env.Setenv("ROSTER_DATABASE", db)
@@ -101,7 +101,7 @@ func cmdServe(ts *testscript.TestScript, _ bool, _ []string) {
 	s, err := server.New(ctx, server.Config{
 		Addr:   "127.0.0.1:0",
 		Roster: roster.Options{Database: ts.Getenv("DB"), SecretKeyFile: ts.Getenv("ROSTER_SECRET_KEY_FILE")},
-		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log:    slog.New(slog.DiscardHandler),
 	})
 	ts.Check(err)
 	done := make(chan error)

@@ -42,6 +42,10 @@ type Imported struct {
 	Bad     []BadRow `json:"bad"`
 }
 
+// importAttempts is how often an import starts over when others make the same
+// people members at the same time.
+const importAttempts = 3
+
 // errBadRows ends an import that must not skip bad rows.
 var errBadRows = errors.New("rows cannot be imported")
 
@@ -59,7 +63,14 @@ func (r *Roster) ImportUsers(ctx context.Context, caller auth.Caller, accountID 
 		return im.outcome(), nil
 	}
 	change := store.Change{Account: account.ID, Actor: caller.Actor, IDs: store.MemberIDs(len(im.good))}
-	err = r.store.Write(ctx, change, func(tx *store.Tx) error { return im.write(ctx, tx) })
+	for range importAttempts {
+		err = r.store.Write(ctx, change, func(tx *store.Tx) error { return im.write(ctx, tx) })
+		// Somebody else made one of the members after this transaction had
+		// looked for them. Looking again will find them.
+		if !errors.Is(err, directory.ErrExists) {
+			break
+		}
+	}
 	if errors.Is(err, errBadRows) {
 		return im.outcome(), nil
 	}
@@ -78,13 +89,14 @@ type goodRow struct {
 type importer struct {
 	options ImportOptions
 	good    []goodRow // sorted by key after check
-	bad     []BadRow
+	bad     []BadRow  // as the file shows
+	taken   []BadRow  // as the members show who exist
 	created int
 	updated int
 }
 
-func (im *importer) refusef(row *ImportRow, format string, args ...any) {
-	im.bad = append(im.bad, BadRow{Line: row.Line, Email: row.Email, Reason: fmt.Sprintf(format, args...)})
+func badRow(row *ImportRow, reason string) BadRow {
+	return BadRow{Line: row.Line, Email: row.Email, Reason: reason}
 }
 
 // check sorts out what the file alone shows to be wrong.
@@ -95,27 +107,27 @@ func (im *importer) check(rows []ImportRow) {
 		row := &rows[i]
 		email, err := directory.ParseEmail(row.Email)
 		if err != nil {
-			im.refusef(row, "%v", err)
+			im.bad = append(im.bad, badRow(row, err.Error()))
 			continue
 		}
 		if line, twice := emails[email.Key]; twice {
-			im.refusef(row, "the address is in line %d already", line)
+			im.bad = append(im.bad, badRow(row, fmt.Sprintf("the address is in line %d already", line)))
 			continue
 		}
 		orgID := ""
 		if strings.TrimSpace(row.OrgUserID) != "" {
 			if orgID, err = directory.ParseOrgUserID(row.OrgUserID); err != nil {
-				im.refusef(row, "%v", err)
+				im.bad = append(im.bad, badRow(row, err.Error()))
 				continue
 			}
 			if line, twice := orgIDs[orgID]; twice {
-				im.refusef(row, "the orgUserId is in line %d already", line)
+				im.bad = append(im.bad, badRow(row, fmt.Sprintf("the orgUserId is in line %d already", line)))
 				continue
 			}
 			orgIDs[orgID] = row.Line
 		}
 		if field := row.Profile.Invalid(); field != "" {
-			im.refusef(row, "%s is too long or has control characters", field)
+			im.bad = append(im.bad, badRow(row, field+" is too long or has control characters"))
 			continue
 		}
 		emails[email.Key] = row.Line
@@ -131,7 +143,7 @@ func (im *importer) write(ctx context.Context, tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	if len(im.bad) > 0 && !im.options.SkipBad || len(create)+len(update) == 0 {
+	if len(im.bad)+len(im.taken) > 0 && !im.options.SkipBad || len(create)+len(update) == 0 {
 		return errBadRows
 	}
 	if len(update) > 0 {
@@ -150,6 +162,7 @@ func (im *importer) write(ctx context.Context, tx *store.Tx) error {
 
 // split parts the good rows into new members and changes of those there are.
 func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory.NewMember, update []store.MemberUpdate, err error) {
+	im.taken = nil
 	var keys, orgIDs []string
 	for _, g := range im.good {
 		keys = append(keys, g.email.Key)
@@ -157,7 +170,11 @@ func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory
 			orgIDs = append(orgIDs, g.orgID)
 		}
 	}
-	members, err := tx.HoldMembers(ctx, keys, orgIDs)
+	find := tx.HoldMembers
+	if im.options.Update {
+		find = tx.LockMembers
+	}
+	members, err := find(ctx, keys, orgIDs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -174,9 +191,9 @@ func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory
 		owner, taken := byOrgID[g.orgID]
 		switch {
 		case exists && !im.options.Update:
-			im.refusef(g.row, "the address is a member already (--update changes members)")
+			im.taken = append(im.taken, badRow(g.row, "the address is a member already (--update changes members)"))
 		case taken && owner != g.email.Key:
-			im.refusef(g.row, "the orgUserId belongs to another member")
+			im.taken = append(im.taken, badRow(g.row, "the orgUserId belongs to another member"))
 		case exists:
 			update = append(update, store.MemberUpdate{
 				Member: member.Member, Person: member.Person, OrgUserID: g.orgID, Profile: g.row.Profile,
@@ -191,6 +208,7 @@ func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory
 }
 
 func (im *importer) outcome() Imported {
-	slices.SortFunc(im.bad, func(a, b BadRow) int { return a.Line - b.Line })
-	return Imported{Created: im.created, Updated: im.updated, Bad: im.bad}
+	bad := slices.Concat(im.bad, im.taken)
+	slices.SortFunc(bad, func(a, b BadRow) int { return a.Line - b.Line })
+	return Imported{Created: im.created, Updated: im.updated, Bad: bad}
 }

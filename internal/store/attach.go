@@ -16,6 +16,13 @@ func (tx *Tx) HoldMembers(ctx context.Context, emailKeys, orgUserIDs []string) (
 	return found, wrapf(err, "find the members")
 }
 
+// LockMembers is HoldMembers for whoever is going to change the members
+// themselves: nobody else may hold them meanwhile.
+func (tx *Tx) LockMembers(ctx context.Context, emailKeys, orgUserIDs []string) ([]directory.Candidate, error) {
+	found, err := tx.find(ctx, tx.engine.lock, emailKeys, orgUserIDs)
+	return found, wrapf(err, "find the members")
+}
+
 const (
 	insertBot        = `INSERT INTO bots (account_id, id, public_id, name, owner_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`
 	insertGroup      = `INSERT INTO groups (account_id, id, public_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5, $6)`

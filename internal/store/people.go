@@ -105,7 +105,7 @@ type MemberUpdate struct {
 	Profile   directory.Profile
 }
 
-// UpdateMembers changes members that HoldMembers found, and leaves an audit
+// UpdateMembers changes members that LockMembers found, and leaves an audit
 // record for each. An org id that another live member has fails with an error
 // that wraps directory.ErrExists.
 func (tx *Tx) UpdateMembers(ctx context.Context, updates []MemberUpdate) error {
