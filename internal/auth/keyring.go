@@ -92,7 +92,11 @@ func CreateKey(path string) (*Key, error) {
 	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return nil, fmt.Errorf("write the secret key file %s: %w", path, err)
 	}
-	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+	err = os.Link(tmp.Name(), path)
+	if _, missing := os.Stat(path); missing != nil { // a file system without links
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("write the secret key file %s: %w", path, err)
 	}
 	return ReadKey(path)

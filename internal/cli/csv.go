@@ -130,6 +130,10 @@ func readTable(text []byte, comma rune) (*table, error) {
 				t.names = append(t.names, strings.TrimSpace(name))
 				t.header = append(t.header, foldColumn(name))
 			}
+		case len(fields) > len(t.header) && strings.TrimSpace(strings.Join(fields[len(t.header):], "")) != "":
+			// Its fields may have moved: the id could be somebody else's.
+			return nil, fmt.Errorf("line %d has %d fields and the header %d: put a text that holds %q in quotes",
+				line, len(fields), len(t.header), comma)
 		default:
 			t.rows = append(t.rows, tableRow{line, fields})
 		}

@@ -39,6 +39,8 @@ func TestLeaverFiles(t *testing.T) {
 		{name: "org ids wanted, none there", text: "emailId\na@x.com\n", orgIDs: true, err: "no column orgUserId"},
 		{name: "text behind a closing quote", text: "emailId,n\n\"a@x.com\"x,\n", err: "line 2"},
 		{name: "a quote that never closes", text: "emailId,n\n\"a@x.com,\nb@x.com,\n", err: "line"},
+		{name: "a row with more fields than the header", text: "name,boss,emailId\nDoe, Jo,boss@x.com,jo@x.com\n", err: "line 2 has 4 fields and the header 3"},
+		{name: "empty fields too many", text: "emailId;n\na@x.com;A;;\n", ids: []string{"a@x.com"}},
 		{name: "nothing", text: "\n \n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -60,8 +60,8 @@ func (e *env) migrateCommand() *cobra.Command {
 		Use:   "migrate",
 		Short: "Set up a database or bring an old one up to date",
 		Long: `Sets up an empty database, or brings one of an earlier version up to date.
-'roster serve' does the same when it starts; commands such as 'roster user
-import' set up an empty database only.`,
+'roster serve' does the same when it starts; 'roster account create' sets up an
+empty database, and no other command changes a schema.`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{Migration: roster.MigrateAll}, func(r *roster.Roster) error {

@@ -47,7 +47,8 @@ const (
 // sample is the account that the demo works on.
 type sample struct {
 	account string
-	rows    []roster.ImportRow
+	size    int                // members in all
+	rows    []roster.ImportRow // those without a name in the story
 	app     client.TokenOptions
 }
 
@@ -87,7 +88,7 @@ func show(ctx context.Context, o Options, srv *server.Server) error {
 	if err != nil {
 		return fmt.Errorf("fill the sample account: %w", err)
 	}
-	fmt.Fprintf(o.Out, "roster serves a sample account of %d people at %s\n", len(s.rows)+1, srv.URL())
+	fmt.Fprintf(o.Out, "roster serves a sample account of %d people at %s\n", s.size, srv.URL())
 
 	leavers := []string{s.rows[0].Email, strings.ToUpper(s.rows[1].Email), s.rows[9].Email}
 	fmt.Fprint(o.Out, "\n--- Three people leave. Case does not matter. ---\n\n")
@@ -126,7 +127,7 @@ func fill(ctx context.Context, r *roster.Roster) (*sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sample{account: account, rows: people(sampleSize)}
+	s := &sample{account: account, size: sampleSize + 2, rows: people(sampleSize)} // the owners of account and desk too
 	desk := roster.ImportRow{Line: sampleSize + 1, Email: deskOwner, Profile: directory.Profile{FirstName: "Desk", LastName: "Kore"}}
 	out, err := r.ImportUsers(ctx, op, account, append(s.rows, desk), roster.ImportOptions{})
 	if err != nil {

@@ -43,7 +43,8 @@ func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []dir
 			return err
 		}
 		tx.RecordDetails(details)
-		return tx.Remove(ctx, leaving, out, counts)
+		tx.Remove(leaving, out, counts)
+		return nil
 	})
 	if err != nil {
 		return directory.Removal{}, fmt.Errorf("remove users: %w", err)

@@ -22,7 +22,7 @@ func AccountIDs() int { return 1 + len(directory.BuiltInRoles()) }
 func (tx *Tx) CreateAccount(ctx context.Context, publicID, name string, owner directory.NewMember) error {
 	tx.account = directory.AccountID(tx.ID())
 	tx.batch.Account = tx.account
-	if _, err := tx.exec(ctx, insertHead, tx.account, []byte{}); err != nil {
+	if err := tx.exec(ctx, insertHead, tx.account, []byte{}); err != nil {
 		return err
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditAccountCreated, Object: int64(tx.account)})
@@ -39,7 +39,7 @@ func (tx *Tx) CreateAccount(ctx context.Context, publicID, name string, owner di
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, insertAccount, tx.account, publicID, name, members[0], now)
+	err = tx.exec(ctx, insertAccount, tx.account, publicID, name, members[0], now)
 	return wrapf(err, "create the account")
 }
 

@@ -41,7 +41,7 @@ type NewApp struct {
 func (tx *Tx) CreateApp(ctx context.Context, app NewApp) error {
 	id := directory.AppID(tx.ID())
 	now := tx.batch.At.UnixMicro()
-	if _, err := tx.exec(ctx, insertApp, id, app.ClientID, tx.account, app.Name, string(app.Origin),
+	if err := tx.exec(ctx, insertApp, id, app.ClientID, tx.account, app.Name, string(app.Origin),
 		app.Algorithm, string(directory.AppEnabled), now); err != nil {
 		return wrapf(err, "create app with client id %q", app.ClientID)
 	}
@@ -53,7 +53,7 @@ func (tx *Tx) CreateApp(ctx context.Context, app NewApp) error {
 		return wrapf(err, "write the app's scopes")
 	}
 	sealed := app.Seal(id)
-	if _, err := tx.exec(ctx, insertSecret, id, tx.ID(), sealed.KeyVersion, sealed.Sealed, now); err != nil {
+	if err := tx.exec(ctx, insertSecret, id, tx.ID(), sealed.KeyVersion, sealed.Sealed, now); err != nil {
 		return wrapf(err, "write the app's secret")
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditAppCreated, Object: int64(id)})
@@ -102,6 +102,9 @@ func (r *reader) SecretKey(ctx context.Context) (version int, fingerprint []byte
 // PinSecretKey writes down the fingerprint of the key with this version,
 // unless another process was first; ask SecretKey whose it is.
 func (s *Store) PinSecretKey(ctx context.Context, version int, fingerprint []byte) error {
-	_, err := s.write.ExecContext(ctx, s.traced(insertKey), version, fingerprint, s.Now().UnixMicro())
-	return wrapf(s.engine.mapError(err), "write the fingerprint of the secret key")
+	err := s.inTx(ctx, func(r *reader, _ *session) error {
+		_, err := r.q.ExecContext(ctx, r.traced(insertKey), version, fingerprint, s.Now().UnixMicro())
+		return r.engine.mapError(err)
+	})
+	return wrapf(err, "write the fingerprint of the secret key")
 }

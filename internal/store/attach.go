@@ -37,7 +37,7 @@ SELECT $1, CAST(j.atom AS BIGINT), $2, $3 FROM json_each($4) j WHERE true ON CON
 // CreateBot makes a bot that belongs to a held member. It needs one id.
 func (tx *Tx) CreateBot(ctx context.Context, publicID, name string, owner directory.Candidate) error {
 	id := tx.ID()
-	if _, err := tx.exec(ctx, insertBot, tx.account, id, publicID, name, owner.Member, tx.batch.At.UnixMicro()); err != nil {
+	if err := tx.exec(ctx, insertBot, tx.account, id, publicID, name, owner.Member, tx.batch.At.UnixMicro()); err != nil {
 		return wrapf(err, "create the bot")
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditBotCreated, Object: id})
@@ -49,7 +49,7 @@ func (tx *Tx) CreateBot(ctx context.Context, publicID, name string, owner direct
 // fails with an error that wraps directory.ErrExists.
 func (tx *Tx) CreateGroup(ctx context.Context, publicID, name string, members []directory.Candidate) error {
 	id := tx.ID()
-	if _, err := tx.exec(ctx, insertGroup, tx.account, id, publicID, name, "", tx.batch.At.UnixMicro()); err != nil {
+	if err := tx.exec(ctx, insertGroup, tx.account, id, publicID, name, "", tx.batch.At.UnixMicro()); err != nil {
 		return wrapf(err, "create group %q", name)
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditGroupCreated, Object: id})
@@ -81,7 +81,7 @@ func (tx *Tx) AssignRole(ctx context.Context, role, bot string, members []direct
 		return wrapf(err, "%s role %q", kind, role)
 	}
 	ids, persons := split(members)
-	if _, err := tx.exec(ctx, insertRoleUsers, tx.account, roleID, botID, jsonInts(ids)); err != nil {
+	if err := tx.exec(ctx, insertRoleUsers, tx.account, roleID, botID, jsonInts(ids)); err != nil {
 		return wrapf(err, "assign role %q", role)
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditRoleAssigned, Object: int64(roleID), Persons: persons})

@@ -32,25 +32,22 @@ func (tx *Tx) writeAudit(ctx context.Context) error {
 		if len(persons) == 0 {
 			persons = []directory.PersonID{0}
 		}
-		err := tx.execRows(ctx, len(persons), insertRecords,
-			b.Account, b.ID, seq, string(run.Kind), run.Object, jsonInts(persons))
-		if err != nil {
-			return wrapf(err, "write audit records")
-		}
+		tx.later(len(persons), insertRecords, b.Account, b.ID, seq, string(run.Kind), run.Object, jsonInts(persons))
 		seq = digest.AddRun(seq, run)
 	}
 	if tx.details != nil {
-		if _, err := tx.exec(ctx, insertDetails, b.Account, b.ID, tx.salt, string(tx.details)); err != nil {
-			return wrapf(err, "write audit details")
-		}
+		tx.later(1, insertDetails, b.Account, b.ID, tx.salt, string(tx.details))
 	}
-	return wrapf(tx.writeLink(ctx, digest.Sum()), "write the audit chain")
+	return wrapf(tx.writeLink(ctx, digest.Sum()), "write the audit log")
 }
 
 func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
 	var number int64
 	var prev []byte
-	if err := tx.row(ctx, selectHead+tx.engine.lockHead, tx.batch.Account).Scan(&number, &prev); err != nil {
+	tx.queue = append(tx.queue, statement{
+		query: selectHead + tx.engine.lockHead, args: []any{tx.batch.Account}, dest: []any{&number, &prev},
+	})
+	if err := tx.flush(ctx); err != nil {
 		return err
 	}
 	b := &tx.batch
@@ -60,9 +57,8 @@ func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
 		Records: b.Records(), DetailsHash: b.DetailsHash, Digest: digest,
 	}
 	hash := link.Hash(prev)
-	if _, err := tx.exec(ctx, insertLink, link.Account, link.Number, link.Batch, link.At.UnixMicro(),
-		string(link.ActorKind), link.ActorID, link.Removal, link.Records, link.DetailsHash, link.Digest, hash); err != nil {
-		return err
-	}
-	return tx.execRows(ctx, 1, updateHead, link.Account, link.Number, hash)
+	tx.later(1, insertLink, link.Account, link.Number, link.Batch, link.At.UnixMicro(),
+		string(link.ActorKind), link.ActorID, link.Removal, link.Records, link.DetailsHash, link.Digest, hash)
+	tx.later(1, updateHead, link.Account, link.Number, hash)
+	return tx.flush(ctx)
 }

@@ -28,6 +28,10 @@ type engine struct {
 	kind func(error) error
 }
 
+// errRolledBack says that the database ended a transaction to resolve a
+// conflict with others, and that the same transaction may succeed now.
+var errRolledBack = directory.Errorf(directory.ErrUnavailable, "rolled back because of a conflict")
+
 // mapError wraps a driver's error in the kind the layers above speak, and
 // leaves others as they are.
 func (e *engine) mapError(err error) error {

@@ -113,20 +113,17 @@ WHERE account_id = $1 AND id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2
 
 // Remove ends the memberships of those who leave, writes the removal, and
 // leaves an audit record for each of them. refused is a JSON object of counts
-// by reason. It needs one id.
-func (tx *Tx) Remove(ctx context.Context, leaving []directory.Candidate, out directory.Removal, refused []byte) error {
+// by reason. It needs one id. What it writes is sent when the transaction ends.
+func (tx *Tx) Remove(leaving []directory.Candidate, out directory.Removal, refused []byte) {
 	id := directory.RemovalID(tx.ID())
 	tx.batch.Removal = id
 	actor := tx.batch.Actor
-	_, err := tx.exec(ctx, insertRemoval, tx.account, id, out.PublicID, string(actor.Kind), actor.ID,
+	tx.later(1, insertRemoval, tx.account, id, out.PublicID, string(actor.Kind), actor.ID,
 		out.Requested, out.Removed, string(refused), tx.batch.At.UnixMicro())
-	if err != nil || len(leaving) == 0 {
-		return wrapf(err, "write the removal")
+	if len(leaving) == 0 {
+		return
 	}
 	members, persons := split(leaving)
-	if err := tx.execRows(ctx, len(members), markRemoved, tx.account, jsonInts(members), id); err != nil {
-		return wrapf(err, "mark the members")
-	}
+	tx.later(len(members), markRemoved, tx.account, jsonInts(members), id)
 	tx.Record(directory.AuditRun{Kind: directory.AuditUserDeleted, Persons: persons})
-	return nil
 }

@@ -55,7 +55,9 @@ func postgresKind(err error) error {
 		return directory.ErrUnavailable
 	}
 	switch e.Code[:2] {
-	case pgClassConnection, pgClassRollback, pgClassResources, pgClassOperator:
+	case pgClassRollback:
+		return errRolledBack
+	case pgClassConnection, pgClassResources, pgClassOperator:
 		return directory.ErrUnavailable
 	}
 	return nil
@@ -77,7 +79,8 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	}
 	s.write = stdlib.OpenDBFromPool(pool)
 	s.read = s.write
-	s.engine = postgresEngine
+	s.begin = func(ctx context.Context) (*session, error) { return beginPostgres(ctx, s.write) }
+	s.reader = reader{q: s.read, engine: postgresEngine}
 	s.close = func() error {
 		err := s.write.Close()
 		pool.Close()
@@ -111,6 +114,7 @@ func explainPostgres(err error, cfg *pgxpool.Config) error {
 		case pgInvalidPassword, pgInvalidAuthorization:
 			return fmt.Errorf("PostgreSQL at %s refuses user %q: check the user and password in --database", at, cfg.ConnConfig.User)
 		}
+		return fmt.Errorf("PostgreSQL at %s refuses the connection: %s", at, e.Message)
 	}
 	if dial, ok := errors.AsType[*net.OpError](err); ok { // the rest repeats it for each attempt
 		err = dial

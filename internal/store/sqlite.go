@@ -58,16 +58,16 @@ func (s *Store) openSQLite(ctx context.Context, path string, mustExist bool) err
 		"_pragma=journal_mode(WAL)", "_pragma=cache_size(-65536)")); err != nil {
 		return err
 	}
-	// One writer at a time: callers queue for the connection, in order, and
-	// never meet SQLITE_BUSY among themselves.
-	s.write.SetMaxOpenConns(1)
+	s.write.SetMaxOpenConns(2) // one for the writer, one for migrations
 	if s.read, err = sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)")); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
 	s.read.SetMaxIdleConns(max(4, runtime.NumCPU()))
-	s.engine = sqliteEngine
-	s.close = func() error { return errors.Join(s.read.Close(), s.write.Close()) }
+	writer := newSQLiteWriter(s.write)
+	s.begin = writer.begin
+	s.reader = reader{q: &prepared{on: s.read}, engine: sqliteEngine}
+	s.close = func() error { return errors.Join(s.read.Close(), writer.close(), s.write.Close()) }
 
 	if err := checkOurs(ctx, s.write, path); err != nil {
 		s.close() //nolint:errcheck // the first error counts
@@ -97,13 +97,23 @@ func checkSQLiteFile(path string, mustExist bool) error {
 		if _, err := os.Stat(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("cannot make the database file %s: its directory does not exist", path)
 		}
-		return nil
+		return makePrivate(path)
 	case err != nil:
 		return fmt.Errorf("cannot open the database file: %w", err)
 	case info.IsDir():
 		return fmt.Errorf("database %s is a directory: give the path of a file", path)
 	}
 	return nil
+}
+
+// makePrivate makes an empty file that only its owner can read; SQLite gives
+// the files beside it the same mode.
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot make the database file: %w", err)
+	}
+	return f.Close()
 }
 
 // checkOurs makes sure that the file is a database of ours or a new one.

@@ -18,12 +18,12 @@ import (
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	reader
-	engine *engine
-	write  *sql.DB
-	read   *sql.DB
-	ids    allocator
-	close  func() error
-	clock  func() time.Time
+	write *sql.DB // for migrations; everything else goes through begin
+	read  *sql.DB
+	begin func(context.Context) (*session, error)
+	ids   allocator
+	close func() error
+	clock func() time.Time
 }
 
 // Options change how a database is opened. The zero value is right for
@@ -40,7 +40,7 @@ type Options struct {
 
 // Open opens the database at dsn: a postgres:// or postgresql:// URL, or the
 // path of a SQLite file, which is made when it is missing. It does not migrate;
-// see Migrate and Version. The error says what to do where it can, and wraps
+// see Migrate and SchemaState. The error says what to do where it can, and wraps
 // directory.ErrUnavailable when the server cannot be reached.
 func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	s := &Store{clock: opts.Clock}
@@ -56,7 +56,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.reader = reader{q: s.read, engine: s.engine, trace: opts.Trace}
+	s.trace = opts.Trace
 	s.ids.reserve = s.reserveIDs
 	return s, nil
 }
@@ -76,10 +76,9 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.row(ctx, "SELECT 1").Scan(&one)
 }
 
-// querier is what *sql.DB and *sql.Tx have in common.
+// querier is what *sql.DB, *sql.Tx and prepared have in common.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
@@ -97,18 +96,23 @@ func (r *reader) traced(query string) string {
 	return query
 }
 
-// row runs a query for one row. Its error, from Scan, is mapped.
-func (r *reader) row(ctx context.Context, query string, args ...any) row {
-	return row{r.engine, r.q.QueryRowContext(ctx, r.traced(query), args...)}
-}
-
+// row is a query for one row.
 type row struct {
-	engine *engine
-	row    *sql.Row
+	r     *reader
+	ctx   context.Context //nolint:containedctx // it lives as long as the expression r.row(...).Scan(...)
+	query string
+	args  []any
 }
 
-// Scan is sql.Row.Scan with the error mapped to the kinds of package directory.
-func (r row) Scan(dest ...any) error { return r.engine.mapError(r.row.Scan(dest...)) }
+func (r *reader) row(ctx context.Context, query string, args ...any) row {
+	return row{r, ctx, query, args}
+}
+
+// Scan runs the query and reads the row. The error is of the kinds of package
+// directory, ErrNotFound when there is no row.
+func (r row) Scan(dest ...any) error {
+	return r.r.engine.mapError(queryRow(r.ctx, r.r.q, r.r.traced(r.query), r.args, dest))
+}
 
 // each runs a query and calls scan for each row of its answer.
 func (r *reader) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	"roster/internal/directory"
 )
@@ -24,6 +23,8 @@ type Change struct {
 // Tx is a running transaction that writes. It reads its own writes.
 type Tx struct {
 	reader
+	sess    *session
+	queue   []statement
 	account directory.AccountID
 	batch   directory.AuditBatch
 	details []byte
@@ -32,39 +33,64 @@ type Tx struct {
 	endID   int64
 }
 
+// writeAttempts is how often a transaction is run that the database rolls back
+// because of a conflict with others.
+const writeAttempts = 3
+
 // errNoAudit is a mistake of ours: nothing is ever written without a record.
 var errNoAudit = errors.New("a transaction wrote no audit record")
 
 // Write runs fn in one transaction and commits it together with the audit
 // records that fn left with Record, which it must, and their link in the
 // account's chain. When fn or anything else fails, nothing of it happened;
-// only a failure of the commit itself leaves open which.
+// only a failure of the commit itself leaves open which. fn runs again when the
+// database rolls the transaction back because of a conflict, so it must not
+// count on its own earlier effects.
 func (s *Store) Write(ctx context.Context, c Change, fn func(*Tx) error) error {
 	// One key more is the batch's own.
 	first, err := s.ids.take(ctx, c.IDs+1)
 	if err != nil {
 		return err
 	}
-	sqlTx, err := s.write.BeginTx(ctx, nil)
+	for range writeAttempts {
+		err = s.writeOnce(ctx, c, first, fn)
+		if !errors.Is(err, errRolledBack) {
+			break
+		}
+	}
+	return err
+}
+
+func (s *Store) writeOnce(ctx context.Context, c Change, first int64, fn func(*Tx) error) error {
+	return s.inTx(ctx, func(r *reader, sess *session) error {
+		tx := &Tx{
+			sess:    sess,
+			account: c.Account,
+			batch:   directory.AuditBatch{Account: c.Account, ID: first, At: s.Now(), Actor: c.Actor},
+			nextID:  first + 1,
+			endID:   first + 1 + int64(c.IDs),
+		}
+		tx.reader = reader{q: tx, engine: r.engine, trace: r.trace}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return tx.writeAudit(ctx)
+	})
+}
+
+// inTx runs fn in a transaction that writes, and commits it unless fn fails.
+func (s *Store) inTx(ctx context.Context, fn func(*reader, *session) error) error {
+	sess, err := s.begin(ctx)
 	if err != nil {
 		return s.engine.mapError(err)
 	}
-	defer sqlTx.Rollback() //nolint:errcheck // after a commit it does nothing
-	tx := &Tx{
-		reader:  reader{q: sqlTx, engine: s.engine, trace: s.trace},
-		account: c.Account,
-		batch:   directory.AuditBatch{Account: c.Account, ID: first, At: s.Now(), Actor: c.Actor},
-		nextID:  first + 1,
-		endID:   first + 1 + int64(c.IDs),
-	}
-	if err := fn(tx); err != nil {
+	defer sess.release()
+	defer sess.tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	if err := fn(&reader{q: sess.q, engine: s.engine, trace: s.trace}, sess); err != nil {
 		return err
 	}
-	if err := tx.writeAudit(ctx); err != nil {
-		return err
-	}
-	tx.traced("COMMIT")
-	return s.engine.mapError(sqlTx.Commit())
+	s.traced("COMMIT")
+	return s.engine.mapError(sess.tx.Commit())
 }
 
 // ID returns a fresh internal key from those the Change asked for.
@@ -90,25 +116,51 @@ func (tx *Tx) RecordDetails(body []byte) {
 	tx.batch.DetailsHash = directory.DetailsHash(tx.salt, body)
 }
 
+// QueryContext implements querier for the methods that read. What is queued
+// runs first, so that they see it.
+func (tx *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
+	return tx.sess.q.QueryContext(ctx, query, args...)
+}
+
+// ExecContext implements querier.
+func (tx *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
+	return tx.sess.q.ExecContext(ctx, query, args...)
+}
+
 // exec runs a statement that writes.
-func (tx *Tx) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	res, err := tx.q.ExecContext(ctx, tx.traced(query), args...)
-	return res, tx.engine.mapError(err)
+func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
+	_, err := tx.ExecContext(ctx, tx.traced(query), args...)
+	return tx.engine.mapError(err)
 }
 
 // execRows runs a statement that must touch exactly want rows. Anything else
 // means that the state is not what the verb decided on, and ends the transaction.
 func (tx *Tx) execRows(ctx context.Context, want int, query string, args ...any) error {
-	res, err := tx.exec(ctx, query, args...)
-	if err != nil {
-		return err
+	tx.later(want, query, args...)
+	return tx.flush(ctx)
+}
+
+// later queues a statement that must touch exactly want rows. It runs, with the
+// others of the queue, before anything else does.
+func (tx *Tx) later(want int, query string, args ...any) {
+	tx.queue = append(tx.queue, statement{query: query, args: args, rows: want})
+}
+
+// flush runs the queue.
+func (tx *Tx) flush(ctx context.Context) error {
+	if len(tx.queue) == 0 {
+		return nil
 	}
-	n, err := res.RowsAffected()
-	if err != nil {
-		return tx.engine.mapError(err)
+	for _, s := range tx.queue {
+		tx.traced(s.query)
 	}
-	if n != int64(want) {
-		return fmt.Errorf("statement touched %d rows instead of %d", n, want)
-	}
-	return nil
+	err := tx.sess.run(ctx, tx.queue)
+	tx.queue = tx.queue[:0]
+	return tx.engine.mapError(err)
 }

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -43,20 +44,34 @@ var (
 // newPostgres makes a database from a template and returns its DSN.
 func newPostgres(t testing.TB, template string) string {
 	t.Helper()
-	server, err := startOnce()
-	if err != nil {
-		t.Fatalf("start PostgreSQL: %v", err)
-	}
-	name := fmt.Sprintf("test_%d", databases.Add(1))
-	if err := server.create(name, template); err != nil {
-		t.Fatalf("create database %s: %v", name, err)
-	}
+	s := server(t)
+	name := s.database(t, template)
 	t.Cleanup(func() {
-		if err := server.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+		if err := s.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
 			t.Errorf("drop database %s: %v", name, err)
 		}
 	})
-	return server.dsn(name)
+	return s.dsn(name)
+}
+
+// server returns the server of the test binary, started by its first caller.
+func server(t testing.TB) *postgresServer {
+	t.Helper()
+	s, err := startOnce()
+	if err != nil {
+		t.Fatalf("start PostgreSQL: %v", err)
+	}
+	return s
+}
+
+// database makes a database from a template and returns its name.
+func (s *postgresServer) database(t testing.TB, template string) string {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	if err := s.create(name, template); err != nil {
+		t.Fatalf("create database %s: %v", name, err)
+	}
+	return name
 }
 
 func (s *postgresServer) dsn(database string) string {
@@ -72,6 +87,24 @@ func (s *postgresServer) create(name, template string) error {
 }
 
 var createMu sync.Mutex
+
+// Fsync makes the server flush what it commits. A benchmark sets it before it
+// asks for the first database; tests do without, since none cuts the power.
+var Fsync bool
+
+// NewKept makes a database with the current schema that lives until the test
+// binary ends.
+func NewKept(t testing.TB) string {
+	t.Helper()
+	s := server(t)
+	return s.dsn(s.database(t, templateName))
+}
+
+// Copy makes a copy of a database that nobody is connected to, until the test ends.
+func Copy(t testing.TB, dsn string) string {
+	t.Helper()
+	return newPostgres(t, dsn[strings.LastIndex(dsn, "/")+1:strings.Index(dsn, "?")])
+}
 
 func (s *postgresServer) exec(query string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -112,10 +145,13 @@ func startPostgres() (*postgresServer, error) {
 	if s.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	// A power cut is not tested here, so fsync may be off; synchronous_commit
-	// stays on, as the product demands.
+	fsync := "fsync=off"
+	if Fsync {
+		fsync = "fsync=on"
+	}
+	// synchronous_commit stays on, as the product demands.
 	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(s.port), "-k", dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off",
+		"-c", "listen_addresses=127.0.0.1", "-c", fsync,
 		"-c", "max_connections=300", "-c", "autovacuum=off", "-c", "log_min_messages=fatal")
 	s.cmd.Dir = dir
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Pdeathsig: syscall.SIGQUIT}

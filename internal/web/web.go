@@ -96,7 +96,7 @@ func logRequest(log *slog.Logger, r *http.Request, in *info, rec *recorder, took
 		slog.String("route", in.route),
 		slog.Int("status", rec.status),
 		slog.Int64("bytes", rec.bytes),
-		slog.Duration("took", took.Round(time.Microsecond)),
+		slog.Float64("tookMs", float64(took.Microseconds())/1000),
 	}
 	if in.why != "" {
 		attrs = append(attrs, slog.String("why", in.why))
