@@ -44,6 +44,11 @@ func Operator() Caller {
 	return Caller{Actor: directory.Actor{Kind: directory.ActorOperator}, operator: true}
 }
 
+// System is the caller behind what the server does by itself in the background.
+func System() Caller {
+	return Caller{Actor: directory.Actor{Kind: directory.ActorSystem}, operator: true}
+}
+
 // AppCaller is an app whose token was verified. label is the token's "sub",
 // which nobody checked.
 func AppCaller(app directory.App, label string) Caller {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 
 func (e *env) serveCommand() *cobra.Command {
 	var cfg server.Config
+	var window time.Duration
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the public API",
@@ -31,7 +33,13 @@ standard error, as JSON unless that is a terminal.`,
 				return usagef("--max-ids and --max-body must be 1 or more")
 			}
 			cfg.Log = e.logger()
-			cfg.Roster = roster.Options{Database: e.database, SecretKeyFile: e.secretKeyFile}
+			if window < 0 {
+				return usagef("--restore-window must not be negative")
+			}
+			cfg.Roster = roster.Options{
+				Database: e.database, SecretKeyFile: e.secretKeyFile,
+				RestoreWindow: window, EraseAtOnce: window == 0,
+			}
 			s, err := server.New(ctx, cfg)
 			if err != nil {
 				return err
@@ -42,6 +50,8 @@ standard error, as JSON unless that is a terminal.`,
 	e.databaseFlag(cmd)
 	e.secretKeyFlag(cmd)
 	cmd.Flags().StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "address to listen on")
+	cmd.Flags().DurationVar(&window, "restore-window", roster.DefaultRestoreWindow,
+		"how long removed users are kept before they are erased; 0 erases at once")
 	cmd.Flags().IntVar(&cfg.Limits.MaxIDs, "max-ids", publicapi.DefaultMaxIDs, "most users that one call may name")
 	cmd.Flags().Int64Var(&cfg.Limits.MaxBody, "max-body", publicapi.DefaultMaxBody, "largest body of a call, in bytes")
 	return cmd

@@ -7,6 +7,7 @@ type ActorKind string
 const (
 	ActorApp      ActorKind = "app"      // a client app of the public API
 	ActorOperator ActorKind = "operator" // whoever runs the command line on the server
+	ActorSystem   ActorKind = "system"   // the server itself, in the background
 )
 
 // Actor is who did something, as the audit log keeps it.

@@ -16,6 +16,8 @@ const (
 	AuditUserCreated    AuditKind = "user.created"
 	AuditUserModified   AuditKind = "user.modified"
 	AuditUserDeleted    AuditKind = "user.deleted"
+	AuditUserErased     AuditKind = "user.erased"
+	AuditRemovalClosed  AuditKind = "removal.closed"
 	AuditBotCreated     AuditKind = "bot.created"
 	AuditBotOwner       AuditKind = "bot.owner"
 	AuditGroupCreated   AuditKind = "group.created"

@@ -38,12 +38,19 @@ func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []dir
 		var leaving []directory.Candidate
 		leaving, out = selection.Decide(found)
 		out.PublicID = directory.NewRemovalID()
-		counts, details, err := describe(caller, refs, &out, requestID)
+		kept := maxRefusedKept
+		if r.window == 0 {
+			kept = 0 // nothing personal stays
+		}
+		counts, details, err := describe(caller, refs, &out, requestID, kept)
 		if err != nil {
 			return err
 		}
 		tx.RecordDetails(details)
 		tx.Remove(leaving, out, counts)
+		if r.window == 0 {
+			return tx.EraseAtOnce(ctx, leaving)
+		}
 		return nil
 	})
 	if err != nil {
@@ -62,13 +69,13 @@ const (
 
 // describe renders what stays of a removal beside the users' records: counts of
 // the refused by reason, and, as details that can be erased, who asked for it
-// and which ids were refused.
-func describe(caller auth.Caller, refs []directory.UserRef, out *directory.Removal, requestID string) (counts, details []byte, err error) {
+// and which ids were refused, most of them at the most.
+func describe(caller auth.Caller, refs []directory.UserRef, out *directory.Removal, requestID string, most int) (counts, details []byte, err error) {
 	type refused struct {
 		ID     string           `json:"id"`
 		Reason directory.Reason `json:"reason"`
 	}
-	kept := out.Refused[:min(len(out.Refused), maxRefusedKept)]
+	kept := out.Refused[:min(len(out.Refused), most)]
 	list := make([]refused, len(kept))
 	for i, refusal := range kept {
 		text := refs[refusal.Ref].Text

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -27,7 +28,13 @@ type Roster struct {
 	store      *store.Store
 	key        *auth.Key // nil unless Options.Secrets asked for it
 	keyVersion int
+	// window is how long a removal can be undone; 0 erases at once.
+	window time.Duration
 }
+
+// DefaultRestoreWindow is how long a removal can be undone unless Options say
+// otherwise.
+const DefaultRestoreWindow = 30 * 24 * time.Hour
 
 // Migration says what to do about the schema of a database that is opened.
 type Migration int
@@ -52,6 +59,11 @@ type Options struct {
 	Secrets bool
 	// SecretKeyFile is the path of the secret key; empty for its usual place.
 	SecretKeyFile string
+	// RestoreWindow is how long a removal can be undone, after which PurgeExpired
+	// erases who was removed; 0 for DefaultRestoreWindow.
+	RestoreWindow time.Duration
+	// EraseAtOnce makes a removal erase in its own transaction, with no way back.
+	EraseAtOnce bool
 	// Store passes test hooks on.
 	Store store.Options
 }
@@ -63,7 +75,13 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Roster{store: s}
+	r := &Roster{store: s, window: o.RestoreWindow}
+	switch {
+	case o.EraseAtOnce:
+		r.window = 0
+	case o.RestoreWindow == 0:
+		r.window = DefaultRestoreWindow
+	}
 	if err := r.prepare(ctx, o); err != nil {
 		s.Close()
 		return nil, err

@@ -12,9 +12,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"roster/internal/job"
 	"roster/internal/publicapi"
 	"roster/internal/roster"
 	"roster/internal/web"
@@ -133,6 +135,9 @@ func (s *Server) Roster() *roster.Roster { return s.roster }
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(s.listener) }()
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	var workers sync.WaitGroup
+	workers.Go(func() { job.Purge(background, s.roster, s.log) })
 	s.log.Info("serving", "addr", s.Addr(), "database", s.roster.Engine())
 
 	var err error
@@ -150,6 +155,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
+	stopBackground()
+	workers.Wait()
 	err = errors.Join(err, s.roster.Close())
 	s.log.Info("stopped")
 	return err

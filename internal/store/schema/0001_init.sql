@@ -216,9 +216,11 @@ CREATE TABLE removals (
   removed    {{.Int}} NOT NULL,
   refused    TEXT NOT NULL,        -- JSON object: reason -> count
   created_at {{.Int}} NOT NULL,
+  purged_at  {{.Int}},             -- since when nobody of it can be restored
   PRIMARY KEY (account_id, id),
   UNIQUE (account_id, public_id)
 ) {{.Table}};
+CREATE INDEX removals_unpurged ON removals (account_id, created_at) WHERE purged_at IS NULL;
 
 -- The audit log: append-only. A row of audit_chain covers the records of one
 -- transaction; consumers follow its number.
@@ -238,6 +240,7 @@ CREATE TABLE audit_chain (
   PRIMARY KEY (account_id, number),
   UNIQUE (account_id, batch_id)
 ) {{.Table}};
+CREATE INDEX audit_chain_removal ON audit_chain (account_id, removal_id) WHERE removal_id <> 0;
 
 CREATE TABLE audit_records (
   account_id {{.Int}} NOT NULL,

@@ -1,0 +1,9 @@
+package roster_test
+
+import (
+	"testing"
+
+	"roster/internal/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }

@@ -1,0 +1,66 @@
+package roster
+
+import (
+	"context"
+	"errors"
+
+	"roster/internal/auth"
+	"roster/internal/store"
+)
+
+// How much of the purge one step does: few removals are looked up at once, and
+// a transaction is short enough not to hold up others.
+const (
+	purgeRemovals = 100
+	purgeMembers  = 500
+)
+
+// errNothingToDo ends a transaction that found its work done by somebody else.
+var errNothingToDo = errors.New("nothing to do")
+
+// PurgeExpired erases, for good, who was removed longer ago than the restore
+// window: the membership, all that hangs on it, and the address of a person
+// whom no account has any more. It works in small transactions, returns how
+// many memberships it erased, and can be ended at any point by its context;
+// the next call goes on. Several servers may run it at once.
+func (r *Roster) PurgeExpired(ctx context.Context, caller auth.Caller) (erased int, err error) {
+	if err := caller.RequireOperator(); err != nil {
+		return 0, err
+	}
+	cutoff := r.store.Now().Add(-r.window).UnixMicro()
+	for {
+		due, err := r.store.DueRemovals(ctx, cutoff, purgeRemovals)
+		if err != nil || len(due) == 0 {
+			return erased, err
+		}
+		for _, d := range due {
+			n, err := r.purge(ctx, caller, d)
+			erased += n
+			if err != nil {
+				return erased, err
+			}
+		}
+	}
+}
+
+// purge erases all of one removal.
+func (r *Roster) purge(ctx context.Context, caller auth.Caller, due store.DueRemoval) (total int, err error) {
+	for closed := false; !closed; {
+		var erased int
+		err := r.store.Write(ctx, store.Change{Account: due.Account, Actor: caller.Actor}, func(tx *store.Tx) (err error) {
+			erased, closed, err = tx.Purge(ctx, due.Removal, purgeMembers)
+			if err == nil && erased == 0 && !closed {
+				return errNothingToDo
+			}
+			return err
+		})
+		if errors.Is(err, errNothingToDo) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		total += erased
+	}
+	return total, nil
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"roster/internal/directory"
+)
+
+const (
+	selectDue = `SELECT account_id, id FROM removals WHERE purged_at IS NULL AND created_at <= $1
+ORDER BY account_id, id LIMIT $2`
+	selectRemoved = `SELECT m.id, m.person_id FROM members m
+WHERE m.account_id = $1 AND m.removal_id = $2 AND m.removal_id IS NOT NULL ORDER BY m.id LIMIT $3`
+	purgeTasks    = `DELETE FROM member_tasks WHERE account_id = $1 AND member_id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j)`
+	purgeRoles    = `DELETE FROM member_roles WHERE account_id = $1 AND member_id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j)`
+	purgeGroups   = `DELETE FROM group_members WHERE account_id = $1 AND member_id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j)`
+	purgeProfiles = `DELETE FROM member_profiles WHERE account_id = $1 AND member_id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j)`
+	purgeMembers  = `DELETE FROM members WHERE account_id = $1 AND id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j) AND removal_id = $3`
+	// The person stays as a bare key, which audit records name; the address goes
+	// with the last membership in any account.
+	purgePersons = `UPDATE persons SET memberships = memberships - 1,
+  email = CASE WHEN memberships > 1 THEN email END, email_key = CASE WHEN memberships > 1 THEN email_key END
+WHERE id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j)`
+	purgeDetails = `DELETE FROM audit_details WHERE account_id = $1 AND batch_id IN (
+  SELECT c.batch_id FROM audit_chain c WHERE c.account_id = $1 AND c.removal_id = $2 AND c.removal_id <> 0)`
+	closeRemoval = `UPDATE removals SET purged_at = $3 WHERE account_id = $1 AND id = $2 AND purged_at IS NULL`
+)
+
+// DueRemoval is a removal whose restore window is over.
+type DueRemoval struct {
+	Account directory.AccountID
+	Removal directory.RemovalID
+}
+
+// DueRemovals returns up to limit removals made at or before cutoff, in Unix
+// microseconds, that have not been purged.
+func (r *reader) DueRemovals(ctx context.Context, cutoff int64, limit int) ([]DueRemoval, error) {
+	var due []DueRemoval
+	err := r.each(ctx, func(rows *sql.Rows) error {
+		var d DueRemoval
+		if err := rows.Scan(&d.Account, &d.Removal); err != nil {
+			return err
+		}
+		due = append(due, d)
+		return nil
+	}, selectDue, cutoff, limit)
+	return due, wrapf(err, "find removals to purge")
+}
+
+// Purge erases up to limit memberships that the removal ended, with all that
+// hangs on them, and the addresses of people whom no account has any more. It
+// leaves an audit record for each. With the last of them go the removal's
+// personal details, and the removal is closed. It reports how many
+// memberships it erased and whether the removal was closed; false and 0 when
+// somebody else has closed it meanwhile.
+func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, limit int) (erased int, closed bool, err error) {
+	tx.batch.Removal = removal
+	var members []directory.Candidate
+	err = tx.each(ctx, func(rows *sql.Rows) error {
+		var c directory.Candidate
+		if err := rows.Scan(&c.Member, &c.Person); err != nil {
+			return err
+		}
+		members = append(members, c)
+		return nil
+	}, selectRemoved+tx.engine.lock, tx.account, removal, limit)
+	if err != nil {
+		return 0, false, wrapf(err, "find the removed members")
+	}
+	if len(members) > 0 {
+		if err := tx.erase(ctx, members, removal); err != nil {
+			return 0, false, err
+		}
+		_, persons := split(members)
+		tx.Record(directory.AuditRun{Kind: directory.AuditUserErased, Persons: persons})
+	}
+	if len(members) == limit {
+		return limit, false, nil
+	}
+	closed, err = tx.closeRemoval(ctx, removal)
+	if closed && len(members) == 0 {
+		tx.Record(directory.AuditRun{Kind: directory.AuditRemovalClosed, Object: int64(removal)})
+	}
+	return len(members), closed, err
+}
+
+// EraseAtOnce erases the memberships that this transaction's Remove ended, and
+// closes the removal: there is nothing to restore.
+func (tx *Tx) EraseAtOnce(ctx context.Context, leaving []directory.Candidate) error {
+	if len(leaving) > 0 {
+		if err := tx.erase(ctx, leaving, tx.batch.Removal); err != nil {
+			return err
+		}
+	}
+	_, err := tx.closeRemoval(ctx, tx.batch.Removal)
+	return err
+}
+
+// erase deletes memberships that the removal ended, children first.
+func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal directory.RemovalID) error {
+	ids, persons := split(members)
+	list := jsonInts(ids)
+	for _, query := range []string{purgeTasks, purgeRoles, purgeGroups, purgeProfiles} {
+		if err := tx.exec(ctx, query, tx.account, list); err != nil {
+			return wrapf(err, "erase what hangs on the members")
+		}
+	}
+	tx.later(len(ids), purgeMembers, tx.account, list, removal)
+	tx.later(len(ids), purgePersons, jsonInts(persons))
+	return wrapf(tx.flush(ctx), "erase the members")
+}
+
+// closeRemoval erases the personal details of a removal of which nobody is left.
+func (tx *Tx) closeRemoval(ctx context.Context, removal directory.RemovalID) (closed bool, err error) {
+	res, err := tx.ExecContext(ctx, tx.traced(closeRemoval), tx.account, removal, tx.batch.At.UnixMicro())
+	if err != nil {
+		return false, wrapf(tx.engine.mapError(err), "close the removal")
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return false, wrapf(tx.engine.mapError(err), "close the removal")
+	}
+	return true, wrapf(tx.exec(ctx, purgeDetails, tx.account, removal), "erase the removal's details")
+}
