@@ -1,0 +1,305 @@
+package roster_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/roster"
+	"roster/internal/store"
+	"roster/internal/storetest"
+)
+
+// faultVerb is a verb that writes, for being failed at each of its statements.
+// What it works on is made by prepareFaults.
+type faultVerb struct {
+	name string
+	run  func(ctx context.Context, r *roster.Roster, f *faultCase) error
+	// steps marks a verb of several transactions, each of which may stand alone.
+	steps bool
+}
+
+var faultVerbs = []faultVerb{
+	{name: "remove users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "bo@example.com", "owner@example.com", "no@example.com"), "id")
+		return err
+	}},
+	{name: "create account", run: func(ctx context.Context, r *roster.Roster, _ *faultCase) error {
+		_, err := r.CreateAccount(ctx, auth.Operator(), "Another", "ann@example.com")
+		return err
+	}},
+	{name: "create app", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		_, _, err := r.CreateApp(ctx, auth.Operator(), f.Account, roster.NewApp{Name: "A", Scopes: []directory.Scope{directory.ScopeUserManagement}})
+		return err
+	}},
+	{name: "create bot", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		_, err := r.CreateBot(ctx, auth.Operator(), f.Account, "B", "ann@example.com")
+		return err
+	}},
+	{name: "create group", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		_, err := r.CreateGroup(ctx, auth.Operator(), f.Account, "G", []string{"ann@example.com", "bo@example.com"})
+		return err
+	}},
+	{name: "assign role", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		return r.AssignRole(ctx, auth.Operator(), f.Account, directory.RoleAdmin, "", []string{"ann@example.com"})
+	}},
+	{name: "import users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		rows := []roster.ImportRow{{Line: 1, Email: "ann@example.com", OrgUserID: "E9"}, {Line: 2, Email: "dee@example.com"}}
+		out, err := r.ImportUsers(ctx, auth.Operator(), f.Account, rows, roster.ImportOptions{Update: true})
+		if err == nil && out.Created+out.Updated != 2 {
+			err = fmt.Errorf("imported %+v", out)
+		}
+		return err
+	}},
+	{name: "purge", steps: true, run: func(ctx context.Context, r *roster.Roster, _ *faultCase) error {
+		_, err := r.PurgeExpired(ctx, auth.System())
+		return err
+	}},
+}
+
+// faultCase is what a verb works on. It travels to a child process as JSON.
+type faultCase struct {
+	DSN, Key, Account string
+	AccountID         directory.AccountID
+	Verb              string
+	At                int64 // the statement at which the child ends
+}
+
+func (f *faultCase) Caller() auth.Caller {
+	return auth.AppCaller(directory.App{
+		ID: 1, Account: f.AccountID, Origin: directory.OriginAdminConsole, Scopes: []directory.Scope{directory.ScopeUserManagement},
+	}, "somebody")
+}
+
+func (f *faultCase) refs(emails ...string) []directory.UserRef {
+	refs := make([]directory.UserRef, len(emails))
+	for i, e := range emails {
+		refs[i] = directory.UserRef{Text: e}
+	}
+	return refs
+}
+
+// open opens the directory with trace called before each statement. Its window
+// is over at once, so that there is something to purge.
+func (f *faultCase) open(trace func(string)) (*roster.Roster, error) {
+	return roster.Open(context.Background(), roster.Options{
+		Database: f.DSN, Secrets: true, SecretKeyFile: f.Key, RestoreWindow: time.Nanosecond,
+		Store: store.Options{Trace: trace},
+	})
+}
+
+func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
+	t.Helper()
+	f := &faultCase{DSN: dsn, Key: filepath.Join(t.TempDir(), "key"), Verb: verb}
+	r, err := f.open(nil)
+	must(t, err)
+	ctx := context.Background()
+	f.Account, err = r.CreateAccount(ctx, auth.Operator(), "X", "owner@example.com")
+	must(t, err)
+	must(t, storetest.SQL(t, dsn).QueryRow("SELECT id FROM accounts").Scan(&f.AccountID))
+	rows := []roster.ImportRow{{Email: "ann@example.com"}, {Email: "bo@example.com"}, {Email: "cy@example.com"}, {Email: "gone@example.com"}}
+	_, err = r.ImportUsers(ctx, auth.Operator(), f.Account, rows, roster.ImportOptions{})
+	must(t, err)
+	_, err = r.RemoveUsers(ctx, f.Caller(), f.refs("gone@example.com"), "")
+	must(t, err)
+	must(t, r.Close())
+	return f
+}
+
+// eachEngine is for tests that make databases of their own.
+func eachEngine(t *testing.T, test func(t *testing.T, engine string)) {
+	for _, engine := range storetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			test(t, engine)
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkWhole fails the test unless the audit log is whole, and, for a verb of
+// one transaction, the database is as it was.
+func (f *faultCase) checkWhole(t *testing.T, at int64, steps bool, before storetest.Content) {
+	t.Helper()
+	r, err := f.open(nil)
+	must(t, err)
+	defer r.Close()
+	if _, err := r.VerifyAudit(context.Background(), auth.Operator()); err != nil {
+		t.Errorf("failed at statement %d: %v", at, err)
+	}
+	if diff := cmp.Diff(before, storetest.Dump(t, f.DSN)); diff != "" && !steps {
+		t.Fatalf("failed at statement %d: something was done (-before +after):\n%s", at, diff)
+	}
+}
+
+// TestFailureAtEachStatement fails every verb at its 1st, 2nd, 3rd ... statement,
+// commit included, until it runs clean: by ending the call, and on PostgreSQL
+// also by ending the server's side of every connection.
+func TestFailureAtEachStatement(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, engine string) {
+		for _, verb := range faultVerbs {
+			t.Run(verb.name, func(t *testing.T) {
+				t.Parallel()
+				failEach(t, prepareFaults(t, storetest.New(t, engine), verb.name), verb, nil)
+			})
+			if engine == "postgres" {
+				t.Run(verb.name+", connections cut", func(t *testing.T) {
+					t.Parallel()
+					f := prepareFaults(t, storetest.New(t, engine), verb.name)
+					failEach(t, f, verb, func() {
+						storetest.Exec(t, f.DSN, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+					})
+				})
+			}
+		}
+	})
+}
+
+// failEach runs the verb with a fault at its n-th statement, for n = 1, 2, 3 ...;
+// a nil fault ends the call.
+func failEach(t *testing.T, f *faultCase, verb faultVerb, fault func()) {
+	for at := int64(1); ; at++ {
+		before := storetest.Dump(t, f.DSN)
+		ctx, cancel := context.WithCancel(context.Background())
+		var count, armed atomic.Int64
+		r, err := f.open(func(string) {
+			if armed.Load() != 0 && count.Add(1) == at {
+				if fault == nil {
+					cancel()
+				} else {
+					fault()
+				}
+			}
+		})
+		must(t, err)
+		armed.Store(1)
+		err = verb.run(ctx, r, f)
+		cancel()
+		must(t, r.Close())
+		if count.Load() < at {
+			if err != nil {
+				t.Fatalf("without a fault: %v", err)
+			}
+			if at < 4 {
+				t.Fatalf("the verb ran only %d statements: is the fault seen?", at-1)
+			}
+			return
+		}
+		if err == nil {
+			t.Fatalf("statement %d failed and the verb did not", at)
+		}
+		f.checkWhole(t, at, verb.steps, before)
+	}
+}
+
+// TestHarnessSeesTwoTransactions is the control: a removal done as two
+// transactions is found out.
+func TestHarnessSeesTwoTransactions(t *testing.T) {
+	t.Parallel()
+	f := prepareFaults(t, storetest.New(t, "sqlite"), "")
+	before := storetest.Dump(t, f.DSN)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	marks := 0
+	r, err := f.open(func(query string) {
+		if strings.HasPrefix(query, "UPDATE members") {
+			if marks++; marks == 2 {
+				cancel()
+			}
+		}
+	})
+	must(t, err)
+	for _, email := range []string{"ann@example.com", "bo@example.com"} {
+		_, err = r.RemoveUsers(ctx, f.Caller(), f.refs(email), "")
+	}
+	must(t, r.Close())
+	if err == nil || cmp.Equal(before, storetest.Dump(t, f.DSN)) {
+		t.Errorf("the first half was not seen; error %v", err)
+	}
+}
+
+const faultChild = "ROSTER_TEST_FAULT_CHILD"
+
+// runFaultChild is the program of the child process: it runs a verb and kills
+// itself at a statement.
+func runFaultChild(spec string) int {
+	var f faultCase
+	if err := json.Unmarshal([]byte(spec), &f); err != nil {
+		panic(err)
+	}
+	var count, armed atomic.Int64
+	r, err := f.open(func(string) {
+		if armed.Load() != 0 && count.Add(1) == f.At {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // the signal is on its way
+		}
+	})
+	if err != nil {
+		panic(err)
+	}
+	armed.Store(1)
+	for _, verb := range faultVerbs {
+		if verb.name == f.Verb {
+			if err := verb.run(context.Background(), r, &f); err != nil {
+				panic(err)
+			}
+		}
+	}
+	return 0
+}
+
+// TestKillAtEachStatement kills the process at each statement of the verbs of
+// most weight.
+func TestKillAtEachStatement(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, engine string) {
+		for _, verb := range faultVerbs {
+			if verb.name != "remove users" && verb.name != "purge" {
+				continue
+			}
+			t.Run(verb.name, func(t *testing.T) {
+				t.Parallel()
+				f := prepareFaults(t, storetest.New(t, engine), verb.name)
+				for killed := true; killed; {
+					f.At++
+					before := storetest.Dump(t, f.DSN)
+					spec, err := json.Marshal(f)
+					must(t, err)
+					child := exec.CommandContext(t.Context(), os.Args[0])
+					child.Env = append(os.Environ(), faultChild+"="+string(spec))
+					out, err := child.CombinedOutput()
+					killed = err != nil && strings.Contains(err.Error(), "killed")
+					if err != nil && !killed {
+						t.Fatalf("child: %v: %s", err, out)
+					}
+					if killed {
+						f.checkWhole(t, f.At, verb.steps, before)
+					}
+				}
+				if f.At < 5 {
+					t.Errorf("the child was killed only %d times", f.At-1)
+				}
+			})
+		}
+	})
+}
