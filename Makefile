@@ -25,6 +25,14 @@ deps: ## Install what the tests need and the machine lacks
 test: deps ## Run all tests, on SQLite and on a PostgreSQL of their own, with the race detector
 	$(GOTESTSUM) --format pkgname -- -race -timeout 20m ./...
 
+.PHONY: test-long
+test-long: deps ## Run the long forms of the tests that have one: hours, not minutes
+	ROSTER_TEST_LONG=1 $(GOTESTSUM) --format standard-verbose -- -timeout 8h ./cmd/roster
+
+.PHONY: bench
+bench: deps ## Compare removals with raw SQL, on both engines
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME
 	./tools/fuzz $(FUZZTIME)

@@ -1,0 +1,196 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"roster/client"
+	"roster/internal/storetest"
+)
+
+// long makes the tests take their long form; 'make test-long' sets it.
+var long = os.Getenv("ROSTER_TEST_LONG") != ""
+
+// TestKilledServerLosesNothing kills the server with SIGKILL at random moments
+// while it removes users. What was acknowledged is done, every other call is
+// done or not done as a whole, and each removed user has an audit record.
+func TestKilledServerLosesNothing(t *testing.T) {
+	t.Parallel()
+	kills, population, largest := 20, 12_000, 400
+	if long {
+		kills, population, largest = 50, 400_000, 100_000
+	}
+	seed := uint64(time.Now().UnixNano())
+	for _, engine := range storetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			t.Logf("seed %d", seed)
+			k := newKillTest(t, storetest.Empty(t, engine), population)
+			rng := rand.New(rand.NewPCG(seed, 1))
+			for range kills {
+				k.round(rng, largest)
+			}
+			k.checkAll()
+		})
+	}
+}
+
+// killCall is a call of a round: whom it named, and whether it was acknowledged.
+type killCall struct {
+	emails []string
+	acked  bool
+}
+
+type killTest struct {
+	*testing.T
+	dsn, home, account string
+	app                map[string]any
+	left               []string // users that no call has named yet
+	calls              []*killCall
+}
+
+func newKillTest(t *testing.T, dsn string, population int) *killTest {
+	k := &killTest{T: t, dsn: dsn, home: t.TempDir()}
+	k.account = result(t, k.home, "account", "create", "--database", dsn, "--name", "X", "--owner-email", "owner@example.com")["accountId"].(string)
+	k.app = result(t, k.home, "app", "create", "--database", dsn, "--account", k.account, "--name", "App", "--scope", "user_management:user_management")
+	for i := range population {
+		k.left = append(k.left, fmt.Sprintf("user%d@example.com", i))
+	}
+	people := filepath.Join(k.home, "people.csv")
+	if err := os.WriteFile(people, []byte("emailId\n"+strings.Join(k.left, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	result(t, k.home, "user", "import", "--database", dsn, "--account", k.account, people)
+	return k
+}
+
+// round serves, lets four callers remove users, and kills the server at a
+// random moment after a random number of answers.
+func (k *killTest) round(rng *rand.Rand, largest int) {
+	serve := command(k.T, k.home, "serve", "--database", k.dsn, "--addr", "127.0.0.1:0")
+	addr, log := startServe(k.T, serve)
+	go func() {
+		for log.Scan() { // keep the pipe empty
+		}
+	}()
+	c, err := client.New(client.Config{Host: "http://" + addr, ClientID: k.app["clientId"].(string), ClientSecret: k.app["clientSecret"].(string)})
+	if err != nil {
+		k.Fatal(err)
+	}
+	answers, killAfter := make(chan struct{}, 1000), rng.IntN(6)
+	var dead atomic.Bool
+	var callers sync.WaitGroup
+	for range 4 {
+		// One of a few sizes each, from a single user to the largest call.
+		var calls []*killCall
+		for range 3 {
+			n := min(1+rng.IntN(largest)/(1+rng.IntN(20)), len(k.left)/20+1)
+			calls = append(calls, &killCall{emails: k.left[:n]})
+			k.left = k.left[n:]
+		}
+		k.calls = append(k.calls, calls...)
+		callers.Go(func() {
+			for _, call := range calls {
+				if dead.Load() {
+					return
+				}
+				out, err := c.RemoveUsers(context.Background(), client.RemoveUsersRequest{EmailIDs: call.emails})
+				if err != nil {
+					return
+				}
+				if len(out.Failed) > 0 {
+					k.Errorf("%d users failed, the first with %s", len(out.Failed), out.Failed[0].Reason.Message)
+				}
+				call.acked = true
+				answers <- struct{}{}
+			}
+		})
+	}
+	for range killAfter {
+		<-answers
+	}
+	time.Sleep(time.Duration(rng.IntN(3000)) * time.Microsecond) // the random moment
+	dead.Store(true)
+	if err := serve.Process.Signal(syscall.SIGKILL); err != nil {
+		k.Error(err)
+	}
+	_ = serve.Wait()
+	callers.Wait()
+}
+
+// waitForBackends waits until PostgreSQL has ended what the killed servers had
+// asked for: a commit that was sent goes on without them.
+func (k *killTest) waitForBackends() {
+	if !strings.HasPrefix(k.dsn, "postgres") {
+		return
+	}
+	db := storetest.SQL(k.T, k.dsn)
+	db.SetMaxOpenConns(1)
+	for others := 1; others > 0; {
+		err := db.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+AND backend_type = 'client backend'`).Scan(&others)
+		if err != nil {
+			k.Fatal(err)
+		}
+	}
+}
+
+// checkAll compares the database with what the callers were told.
+func (k *killTest) checkAll() {
+	k.waitForBackends()
+	out, err := command(k.T, k.home, "user", "list", "--database", k.dsn, "--account", k.account).Output()
+	if err != nil {
+		k.Fatal(err)
+	}
+	var users []struct {
+		EmailID string `json:"emailId"`
+	}
+	if err := json.Unmarshal(out, &users); err != nil {
+		k.Fatal(err)
+	}
+	live := make(map[string]bool, len(users))
+	for _, u := range users {
+		live[u.EmailID] = true
+	}
+	removed, acked := 0, 0
+	for _, call := range k.calls {
+		gone := 0
+		for _, e := range call.emails {
+			if !live[e] {
+				gone++
+			}
+		}
+		removed += gone
+		if call.acked {
+			acked++
+		}
+		if gone != len(call.emails) && (call.acked || gone > 0) {
+			k.Errorf("%d of %d users are gone; acknowledged: %v", gone, len(call.emails), call.acked)
+		}
+	}
+	for _, e := range k.left {
+		if !live[e] {
+			k.Errorf("%s is gone and nobody named them", e)
+		}
+	}
+	if acked == 0 || acked == len(k.calls) {
+		k.Errorf("%d of %d calls were acknowledged: the test kills too early or too late", acked, len(k.calls))
+	}
+	result(k.T, k.home, "audit", "verify", "--database", k.dsn)
+	var records int
+	err = storetest.SQL(k.T, k.dsn).QueryRow("SELECT COUNT(*) FROM audit_records WHERE kind = 'user.deleted'").Scan(&records)
+	if err != nil || records != removed {
+		k.Errorf("%d users are gone and %d records say so; error %v", removed, records, err)
+	}
+	k.Logf("%d calls, %d acknowledged, %d users removed", len(k.calls), acked, removed)
+}
