@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"log/slog"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -153,8 +152,9 @@ func checkContentType(r *http.Request) error {
 	if value == "" {
 		return nil
 	}
-	// A parameter that is not well formed is of no account.
-	if mediaType, _, _ := mime.ParseMediaType(value); mediaType != "application/json" {
+	// Any parameters will do, so they are not parsed: mime.ParseMediaType knows
+	// no type for a value that has two of a name.
+	if mediaType, _, _ := strings.Cut(value, ";"); !strings.EqualFold(strings.TrimSpace(mediaType), "application/json") {
 		return errMediaType
 	}
 	return nil
