@@ -37,6 +37,9 @@ func TestOptionsNotBuilt(t *testing.T) {
 			want: `{"errors":[{"msg":"` + option + ` is not supported by this version","code":501}]}`,
 		})
 	}
+	for _, query := range []string{"dryRun=true;x", "dryRun=%zz", "%zz&dryRun=true"} {
+		rows = append(rows, row{says: "a query that cannot be read: " + query, path: "/api/public/users?" + query, body: emails(ann), status: 412, want: invalidArgs})
+	}
 	rows = append(rows, row{says: "unless they are off", path: "/api/public/users?dryRun=false&atomic=False", body: emails(ann), want: removed, gone: []string{ann}})
 	check(t, rostertest.Options{}, rows)
 }

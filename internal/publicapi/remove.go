@@ -3,6 +3,7 @@ package publicapi
 import (
 	"bufio"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,12 @@ const (
 
 // removeUsers is DELETE /users.
 func (a *API) removeUsers(c *call) error {
-	query := c.r.URL.Query()
+	// What cannot be read is refused: URL.Query would drop "dryRun=true;x" and
+	// with it the wish that nobody is removed.
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return errValidation
+	}
 	for _, option := range []string{"dryRun", "atomic"} {
 		if query.Has(option) && !strings.EqualFold(query.Get(option), "false") {
 			return errNotBuilt(option)
