@@ -60,6 +60,9 @@ func ParseEmail(s string) (Email, error) {
 	if !ok {
 		return Email{}, errEmail
 	}
+	if i := len(local); i+1+len(domain) == len(address) && address[:i] == local && address[i+1:] == domain {
+		return Email{Address: address, Key: address}, nil // most are spelt as they are compared
+	}
 	return Email{Address: address, Key: local + "@" + domain}, nil
 }
 

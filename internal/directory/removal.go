@@ -1,6 +1,6 @@
 package directory
 
-import "sort"
+import "slices"
 
 // IDKind says by which of its ids a request names a user.
 type IDKind uint8
@@ -67,15 +67,36 @@ type Selection struct {
 	EmailKeys  []string
 	OrgUserIDs []string
 
-	emailAt map[string]int // key -> index of the first UserRef with it
-	orgAt   map[string]int
+	emails  mentions
+	orgIDs  mentions
 	invalid []int // indexes of what cannot be a key, once per spelling
+	refs    int   // how many the request has
+}
+
+// mentions say where keys were named first.
+type mentions struct {
+	index map[string]int // key -> its index in the list of keys
+	first []int          // for each key the index of the first UserRef with it
+}
+
+// add notes that the UserRef at ref has the key, and reports whether it is the first.
+func (m *mentions) add(key string, ref int) bool {
+	if _, dup := m.index[key]; dup {
+		return false
+	}
+	m.index[key] = len(m.first)
+	m.first = append(m.first, ref)
+	return true
 }
 
 // Select folds the ids of a request. Two spellings of one key are one mention;
 // what cannot be a key is kept once per spelling.
 func Select(refs []UserRef) *Selection {
-	s := &Selection{emailAt: make(map[string]int), orgAt: make(map[string]int)}
+	s := &Selection{
+		emails: mentions{index: make(map[string]int)},
+		orgIDs: mentions{index: make(map[string]int)},
+		refs:   len(refs),
+	}
 	seenInvalid := make(map[UserRef]struct{})
 	for i, ref := range refs {
 		key, ok := ref.key()
@@ -86,18 +107,34 @@ func Select(refs []UserRef) *Selection {
 				s.invalid = append(s.invalid, i)
 			}
 		case ref.Kind == ByEmail:
-			if _, dup := s.emailAt[key]; !dup {
-				s.emailAt[key] = i
+			if s.emails.add(key, i) {
 				s.EmailKeys = append(s.EmailKeys, key)
 			}
 		default:
-			if _, dup := s.orgAt[key]; !dup {
-				s.orgAt[key] = i
+			if s.orgIDs.add(key, i) {
 				s.OrgUserIDs = append(s.OrgUserIDs, key)
 			}
 		}
 	}
 	return s
+}
+
+// EmailKey returns the selection's own copy of an address key, or "" when it
+// does not name it. A store that reads a hundred thousand rows needs no copy
+// of each.
+func (s *Selection) EmailKey(key []byte) string {
+	if i, ok := s.emails.index[string(key)]; ok {
+		return s.EmailKeys[i]
+	}
+	return ""
+}
+
+// OrgUserID is EmailKey for org ids.
+func (s *Selection) OrgUserID(id []byte) string {
+	if i, ok := s.orgIDs.index[string(id)]; ok {
+		return s.OrgUserIDs[i]
+	}
+	return ""
 }
 
 func (r UserRef) key() (string, bool) {
@@ -112,80 +149,86 @@ func (r UserRef) key() (string, bool) {
 	return email.Key, err == nil
 }
 
-// Candidate is a live member of the account whom a Selection names, with all
-// that the rules of removal ask about.
+// Candidate is a live member of the account whom a Selection names.
 type Candidate struct {
-	Member    MemberID
-	Person    PersonID
+	Member MemberID
+	Person PersonID
+	// EmailKey and OrgUserID are the keys it was found by; a key that the
+	// selection does not name may be left out.
 	EmailKey  string
 	OrgUserID string
-	// IsAccountOwner and Bots matter to the rules; see Refuses.
-	IsAccountOwner bool
-	Bots           []Bot
-	// Email is how the address is spelt; needed only where the member is refused.
+	// Owns is nil for whoever owns nothing.
+	Owns *Ownership
+}
+
+// Ownership is what keeps a member from being removed.
+type Ownership struct {
+	Account bool  // the member is the account's owner
+	Bots    []Bot // the bots that the member owns
+	// Email is how the member's address is spelt.
 	Email string
 }
 
-// Refuses returns why this member must stay, or "" when nothing forbids the
-// removal. The account owner comes before the owner of bots; everybody else
-// can be removed.
-func (c *Candidate) Refuses() Reason {
+// refuses returns why the owner must stay, or "" for whoever owns nothing. The
+// account owner comes before the owner of bots; everybody else can be removed.
+func (o *Ownership) refuses() Reason {
 	switch {
-	case c.IsAccountOwner:
+	case o == nil:
+		return ""
+	case o.Account:
 		return ReasonAccountOwner
-	case len(c.Bots) > 0:
+	case len(o.Bots) > 0:
 		return ReasonBotOwner
 	}
 	return ""
 }
 
 // Decide sorts the found candidates into those who go and those who stay, and
-// reports everybody the selection named who is not among them as not found. A
-// candidate whom the selection does not name stays: an org id can change
-// between the look-up and the lock. It fills in all of Removal but PublicID.
+// reports everybody the selection named who is not among them as not found.
+// It fills in all of Removal but PublicID. leaving takes the place of found.
 func (s *Selection) Decide(found []Candidate) (leaving []Candidate, out Removal) {
-	matched := make(map[int]struct{}, len(found))
-	leaving = make([]Candidate, 0, len(found))
-	for i := range found {
-		c := &found[i]
-		first := s.positions(c, matched)
+	matched := make([]bool, s.refs)
+	leaving = found[:0]
+	for _, c := range found {
+		first := s.match(&c, matched)
 		if first < 0 {
+			continue // named when it was looked up, but not by the ids it has now
+		}
+		if reason := c.Owns.refuses(); reason != "" {
+			out.Refused = append(out.Refused, Refusal{Ref: first, Reason: reason, Email: c.Owns.Email, Bots: c.Owns.Bots})
 			continue
 		}
-		if reason := c.Refuses(); reason != "" {
-			out.Refused = append(out.Refused, Refusal{Ref: first, Reason: reason, Email: c.Email, Bots: c.Bots})
-			continue
-		}
-		leaving = append(leaving, *c)
+		leaving = append(leaving, c)
 	}
 	for _, i := range s.invalid {
 		out.Refused = append(out.Refused, Refusal{Ref: i, Reason: ReasonInvalidID})
 	}
-	for _, at := range []map[string]int{s.emailAt, s.orgAt} {
-		for _, i := range at {
-			if _, ok := matched[i]; !ok {
+	for _, list := range [][]int{s.emails.first, s.orgIDs.first} {
+		for _, i := range list {
+			if !matched[i] {
 				out.Refused = append(out.Refused, Refusal{Ref: i, Reason: ReasonUserNotFound})
 			}
 		}
 	}
-	sort.Slice(out.Refused, func(i, j int) bool { return out.Refused[i].Ref < out.Refused[j].Ref })
+	slices.SortFunc(out.Refused, func(a, b Refusal) int { return a.Ref - b.Ref })
 	out.Removed = len(leaving)
 	out.Requested = len(leaving) + len(out.Refused)
 	return leaving, out
 }
 
-// positions marks every mention of the candidate as matched and returns the
-// first, -1 when there is none.
-func (s *Selection) positions(c *Candidate, matched map[int]struct{}) int {
+// match marks every mention of the candidate and returns the first, or -1 when
+// there is none.
+func (s *Selection) match(c *Candidate, matched []bool) int {
 	first := -1
-	if i, ok := s.emailAt[c.EmailKey]; ok {
-		matched[i] = struct{}{}
-		first = i
+	if i, ok := s.emails.index[c.EmailKey]; ok {
+		first = s.emails.first[i]
+		matched[first] = true
 	}
-	if i, ok := s.orgAt[c.OrgUserID]; ok {
-		matched[i] = struct{}{}
-		if first < 0 || i < first {
-			first = i
+	if i, ok := s.orgIDs.index[c.OrgUserID]; ok {
+		ref := s.orgIDs.first[i]
+		matched[ref] = true
+		if first < 0 || ref < first {
+			first = ref
 		}
 	}
 	return first

@@ -71,9 +71,9 @@ func TestOwnersStayAndTheAccountsOwnerComesFirst(t *testing.T) {
 	bots := []Bot{{ID: 7, PublicID: "st-7", Name: "Desk"}}
 	sel := Select([]UserRef{email("plain@x.io"), email("bots@x.io"), email("both@x.io"), email("owner@x.io")})
 	leaving, out := sel.Decide([]Candidate{
-		{Member: 1, EmailKey: "owner@x.io", Email: "Owner@x.io", IsAccountOwner: true},
-		{Member: 2, EmailKey: "both@x.io", Email: "Both@x.io", IsAccountOwner: true, Bots: bots},
-		{Member: 3, EmailKey: "bots@x.io", Email: "Bots@x.io", Bots: bots},
+		{Member: 1, EmailKey: "owner@x.io", Owns: &Ownership{Email: "Owner@x.io", Account: true}},
+		{Member: 2, EmailKey: "both@x.io", Owns: &Ownership{Email: "Both@x.io", Account: true, Bots: bots}},
+		{Member: 3, EmailKey: "bots@x.io", Owns: &Ownership{Email: "Bots@x.io", Bots: bots}},
 		{Member: 4, EmailKey: "plain@x.io"},
 	})
 	if len(leaving) != 1 || leaving[0].Member != 4 {
@@ -97,7 +97,7 @@ func TestUserNamedInBothListsIsOneUser(t *testing.T) {
 	refs := []UserRef{email("gone@x.io"), email("a@x.io"), email("o@x.io"), orgID("A"), orgID("O"), orgID("gone@x.io")}
 	leaving, out := Select(refs).Decide([]Candidate{
 		{Member: 1, EmailKey: "a@x.io", OrgUserID: "A"},
-		{Member: 2, EmailKey: "o@x.io", OrgUserID: "O", IsAccountOwner: true},
+		{Member: 2, EmailKey: "o@x.io", OrgUserID: "O", Owns: &Ownership{Account: true}},
 	})
 	want := []Refusal{
 		{Ref: 0, Reason: ReasonUserNotFound},
@@ -115,7 +115,7 @@ func TestMemberWhomNothingNamesStays(t *testing.T) {
 	t.Parallel()
 	leaving, out := Select([]UserRef{email("a@x.io"), orgID("A")}).Decide([]Candidate{
 		{Member: 1, EmailKey: "b@x.io", OrgUserID: "B"},
-		{Member: 2, EmailKey: "c@x.io", IsAccountOwner: true},
+		{Member: 2, EmailKey: "c@x.io", Owns: &Ownership{Account: true}},
 	})
 	want := []Refusal{{Ref: 0, Reason: ReasonUserNotFound}, {Ref: 1, Reason: ReasonUserNotFound}}
 	if len(leaving) != 0 || !reflect.DeepEqual(out, Removal{Requested: 2, Refused: want}) {
@@ -184,10 +184,10 @@ func judgeRef(ref UserRef, members []Candidate) (id string, reason Reason, goes 
 	}
 	for _, m := range members {
 		if (ref.Kind == ByEmail && m.EmailKey == key) || (ref.Kind == ByOrgUserID && m.OrgUserID == key) {
-			if m.IsAccountOwner {
+			if m.Owns != nil && m.Owns.Account {
 				return fmt.Sprint(m.Member), ReasonAccountOwner, 0
 			}
-			if len(m.Bots) > 0 {
+			if m.Owns != nil && len(m.Owns.Bots) > 0 {
 				return fmt.Sprint(m.Member), ReasonBotOwner, 0
 			}
 			return fmt.Sprint(m.Member), "", m.Member
@@ -201,9 +201,9 @@ func drawMembers(t *rapid.T) []Candidate {
 	orgIDs := rapid.Permutation([]string{"", "E1", "E2", "e1", ""}).Draw(t, "org ids")
 	members := make([]Candidate, len(keys))
 	for i, key := range keys {
-		members[i] = Candidate{Member: MemberID(i + 1), EmailKey: key, OrgUserID: orgIDs[i], IsAccountOwner: i == 0}
+		members[i] = Candidate{Member: MemberID(i + 1), EmailKey: key, OrgUserID: orgIDs[i], Owns: &Ownership{Account: i == 0}}
 		if rapid.Bool().Draw(t, "owns a bot") {
-			members[i].Bots = []Bot{{PublicID: "st-1"}}
+			members[i].Owns.Bots = []Bot{{PublicID: "st-1"}}
 		}
 	}
 	return members

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 
 	"roster/internal/directory"
 )
@@ -12,14 +13,24 @@ import (
 // HoldMembers finds live members of the account by address key or org id and
 // keeps them from leaving until the transaction ends. Others may hold them too.
 func (tx *Tx) HoldMembers(ctx context.Context, emailKeys, orgUserIDs []string) ([]directory.Candidate, error) {
-	found, err := tx.find(ctx, tx.engine.hold, emailKeys, orgUserIDs)
-	return found, wrapf(err, "find the members")
+	return tx.findMembers(ctx, tx.engine.hold, emailKeys, orgUserIDs)
 }
 
 // LockMembers is HoldMembers for whoever is going to change the members
 // themselves: nobody else may hold them meanwhile.
 func (tx *Tx) LockMembers(ctx context.Context, emailKeys, orgUserIDs []string) ([]directory.Candidate, error) {
-	found, err := tx.find(ctx, tx.engine.lock, emailKeys, orgUserIDs)
+	return tx.findMembers(ctx, tx.engine.lock, emailKeys, orgUserIDs)
+}
+
+func (tx *Tx) findMembers(ctx context.Context, lock string, emailKeys, orgUserIDs []string) (found []directory.Candidate, err error) {
+	err = tx.find(ctx, lock, emailKeys, orgUserIDs, func(rows *sql.Rows) error {
+		var c directory.Candidate
+		if err := rows.Scan(&c.Member, &c.Person, &c.EmailKey, &c.OrgUserID); err != nil {
+			return err
+		}
+		found = append(found, c)
+		return nil
+	})
 	return found, wrapf(err, "find the members")
 }
 

@@ -45,7 +45,7 @@ func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
 	var number int64
 	var prev []byte
 	tx.queue = append(tx.queue, statement{
-		query: selectHead + tx.engine.lockHead, args: []any{tx.batch.Account}, dest: []any{&number, &prev},
+		query: selectHead + tx.engine.lockRows, args: []any{tx.batch.Account}, dest: []any{&number, &prev},
 	})
 	if err := tx.flush(ctx); err != nil {
 		return err

@@ -21,8 +21,8 @@ type engine struct {
 	// the reverse; SQLite has a single writer and needs neither.
 	lock string
 	hold string
-	// lockHead ends the query of the end of a chain.
-	lockHead string
+	// lockRows ends any other query of rows that the transaction will change.
+	lockRows string
 	types    schemaTypes
 	// kind sorts a driver's error into ErrUnavailable, ErrExists or nil.
 	kind func(error) error

@@ -9,19 +9,19 @@ import (
 
 // Queries that find a request's users. The list leads (CROSS JOIN keeps
 // SQLite from turning it round), so that each of its keys is one look-up in
-// the partial index of live members. Rows are locked in the order of their
-// ids, so that two calls with overlapping lists never wait for each other in a
-// circle, and in one statement for the same reason.
+// the partial index of live members. On PostgreSQL rows are locked in the order
+// of their ids (engine.lock), so that two calls with overlapping lists never
+// wait for each other in a circle, and in one statement for the same reason.
 const (
 	memberColumns = `SELECT m.id, m.person_id, m.email_key, COALESCE(m.org_user_id, '')`
 	findByEmail   = memberColumns + ` FROM json_each($2) j CROSS JOIN live_members m
-WHERE m.account_id = $1 AND m.email_key = j.atom ORDER BY m.id`
+WHERE m.account_id = $1 AND m.email_key = j.atom`
 	findByOrgID = memberColumns + ` FROM json_each($2) j CROSS JOIN live_members m
-WHERE m.account_id = $1 AND m.org_user_id = j.atom ORDER BY m.id`
+WHERE m.account_id = $1 AND m.org_user_id = j.atom`
 	findByEither = memberColumns + ` FROM (
   SELECT e.id FROM json_each($2) j CROSS JOIN live_members e WHERE e.account_id = $1 AND e.email_key = j.atom
   UNION SELECT o.id FROM json_each($3) j CROSS JOIN live_members o WHERE o.account_id = $1 AND o.org_user_id = j.atom
-) f CROSS JOIN live_members m WHERE m.account_id = $1 AND m.id = f.id ORDER BY m.id`
+) f CROSS JOIN live_members m WHERE m.account_id = $1 AND m.id = f.id`
 )
 
 // LockCandidates finds the live members of the account whom the selection
@@ -30,7 +30,17 @@ WHERE m.account_id = $1 AND m.org_user_id = j.atom ORDER BY m.id`
 // rules of removal ask about. That takes two statements: what others committed
 // while the first one waited for a row is only seen by the next.
 func (tx *Tx) LockCandidates(ctx context.Context, sel *directory.Selection) ([]directory.Candidate, error) {
-	found, err := tx.find(ctx, tx.engine.lock, sel.EmailKeys, sel.OrgUserIDs)
+	found := make([]directory.Candidate, 0, len(sel.EmailKeys)+len(sel.OrgUserIDs))
+	var emailKey, orgUserID sql.RawBytes
+	err := tx.find(ctx, tx.engine.lock, sel.EmailKeys, sel.OrgUserIDs, func(rows *sql.Rows) error {
+		var c directory.Candidate
+		if err := rows.Scan(&c.Member, &c.Person, &emailKey, &orgUserID); err != nil {
+			return err
+		}
+		c.EmailKey, c.OrgUserID = sel.EmailKey(emailKey), sel.OrgUserID(orgUserID)
+		found = append(found, c)
+		return nil
+	})
 	if err != nil {
 		return nil, wrapf(err, "find the members")
 	}
@@ -38,27 +48,16 @@ func (tx *Tx) LockCandidates(ctx context.Context, sel *directory.Selection) ([]d
 }
 
 // find runs the query that fits the lists, with lock at its end.
-func (tx *Tx) find(ctx context.Context, lock string, emailKeys, orgUserIDs []string) (found []directory.Candidate, err error) {
-	found = make([]directory.Candidate, 0, len(emailKeys)+len(orgUserIDs))
-	scan := func(rows *sql.Rows) error {
-		var c directory.Candidate
-		if err := rows.Scan(&c.Member, &c.Person, &c.EmailKey, &c.OrgUserID); err != nil {
-			return err
-		}
-		found = append(found, c)
-		return nil
-	}
+func (tx *Tx) find(ctx context.Context, lock string, emailKeys, orgUserIDs []string, scan func(*sql.Rows) error) error {
 	switch {
 	case len(orgUserIDs) == 0 && len(emailKeys) == 0:
-		return nil, nil
+		return nil
 	case len(orgUserIDs) == 0:
-		err = tx.each(ctx, scan, findByEmail+lock, tx.account, jsonTexts(emailKeys))
+		return tx.each(ctx, scan, findByEmail+lock, tx.account, jsonTexts(emailKeys))
 	case len(emailKeys) == 0:
-		err = tx.each(ctx, scan, findByOrgID+lock, tx.account, jsonTexts(orgUserIDs))
-	default:
-		err = tx.each(ctx, scan, findByEither+lock, tx.account, jsonTexts(emailKeys), jsonTexts(orgUserIDs))
+		return tx.each(ctx, scan, findByOrgID+lock, tx.account, jsonTexts(orgUserIDs))
 	}
-	return found, err
+	return tx.each(ctx, scan, findByEither+lock, tx.account, jsonTexts(emailKeys), jsonTexts(orgUserIDs))
 }
 
 // The account's owner and the owned bots of some members. A row without a bot
@@ -77,31 +76,30 @@ func (tx *Tx) loadOwnership(ctx context.Context, found []directory.Candidate) er
 	if len(found) == 0 {
 		return nil
 	}
-	at := make(map[directory.MemberID]int, len(found))
-	ids := make([]directory.MemberID, len(found))
-	for i := range found {
-		at[found[i].Member] = i
-		ids[i] = found[i].Member
-	}
-	return tx.each(ctx, func(rows *sql.Rows) error {
+	owners := make(map[directory.MemberID]*directory.Ownership)
+	ids, _ := split(found)
+	err := tx.each(ctx, func(rows *sql.Rows) error {
 		var bot directory.Bot
 		var email string
 		if err := rows.Scan(&bot.Owner, &bot.ID, &bot.PublicID, &bot.Name, &email); err != nil {
 			return err
 		}
-		i, ok := at[bot.Owner]
-		if !ok {
-			return nil
+		owns := owners[bot.Owner]
+		if owns == nil {
+			owns = &directory.Ownership{Email: email}
+			owners[bot.Owner] = owns
 		}
-		c := &found[i]
-		c.Email = email
 		if bot.ID == 0 {
-			c.IsAccountOwner = true
+			owns.Account = true
 		} else {
-			c.Bots = append(c.Bots, bot)
+			owns.Bots = append(owns.Bots, bot)
 		}
 		return nil
 	}, selectOwnership, tx.account, jsonInts(ids))
+	for i := range found {
+		found[i].Owns = owners[found[i].Member]
+	}
+	return err
 }
 
 const (

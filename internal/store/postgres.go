@@ -18,9 +18,9 @@ import (
 var postgresEngine = &engine{
 	name:     "postgres",
 	snapshot: sql.LevelRepeatableRead,
-	lock:     " FOR NO KEY UPDATE OF m",
-	hold:     " FOR SHARE OF m",
-	lockHead: " FOR UPDATE",
+	lock:     " ORDER BY m.id FOR NO KEY UPDATE OF m",
+	hold:     " ORDER BY m.id FOR SHARE OF m",
+	lockRows: " FOR UPDATE",
 	types:    schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
 	kind:     postgresKind,
 }

@@ -64,7 +64,7 @@ func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, limit int)
 		}
 		members = append(members, c)
 		return nil
-	}, selectRemoved+tx.engine.lock, tx.account, removal, limit)
+	}, selectRemoved+tx.engine.lockRows, tx.account, removal, limit)
 	if err != nil {
 		return 0, false, wrapf(err, "find the removed members")
 	}
