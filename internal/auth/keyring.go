@@ -99,5 +99,15 @@ func CreateKey(path string) (*Key, error) {
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("write the secret key file %s: %w", path, err)
 	}
+	syncDir(dir)
 	return ReadKey(path)
+}
+
+// syncDir makes a new name in the directory survive a power cut, as far as the
+// file system can: the database will soon hold secrets that need the key.
+func syncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
 }

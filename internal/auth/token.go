@@ -70,6 +70,9 @@ func checkForm(compact string) (payload []byte, err error) {
 	if len(compact) > MaxToken {
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, MaxToken)
 	}
+	if strings.ContainsAny(compact, "\r\n") { // the decoder would skip them
+		return nil, fmt.Errorf("%w: it has line breaks", ErrMalformed)
+	}
 	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {
 		return nil, fmt.Errorf("%w: it has %d parts instead of 3", ErrMalformed, len(parts))

@@ -1,0 +1,133 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// FuzzTokenOfAStranger holds that no text is a token unless the secret signed
+// it, as computed here once more by hand.
+func FuzzTokenOfAStranger(f *testing.F) {
+	whole := hs256(f, jwt.MapClaims{"appId": "cs-1", "exp": testNow.Unix() + 60})
+	cut := strings.LastIndex(whole, ".")
+	for _, seed := range []string{
+		"", "..", "a.b.c", whole, whole[:cut], whole[:cut+1], whole + "A", whole + ".", " " + whole, "Bearer " + whole,
+		strings.Replace(whole, ".", "=.", 1), whole[:cut-3] + "\n" + whole[cut-3:],
+		signText(f, testSecret, `{"alg":"none"}`, `{"appId":"cs-1"}`), signText(f, nil, `{"alg":"HS256"}`, `{"appId":"cs-1"}`),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, compact string) {
+		_, _, err := verify(compact, testSecret)
+		if err == nil && !signedByHand(compact, testSecret) {
+			t.Errorf("%q was accepted", compact)
+		}
+		if err != nil && !isAuthError(err) {
+			t.Errorf("%q: %v is none of the package's errors", compact, err)
+		}
+	})
+}
+
+// signedByHand computes RFC 7515 without a library.
+func signedByHand(compact string, secret []byte) bool {
+	parts := strings.Split(compact, ".")
+	if len(parts) != 3 {
+		return false
+	}
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(parts[0] + "." + parts[1]))
+	got, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil || !hmac.Equal(got, mac.Sum(nil)) {
+		return false
+	}
+	header, err := base64.RawURLEncoding.DecodeString(parts[0])
+	var h map[string]any
+	return err == nil && json.Unmarshal(header, &h) == nil && h["alg"] == "HS256"
+}
+
+func isAuthError(err error) bool {
+	for _, kind := range []error{ErrCredentials, ErrMalformed, ErrExpired, ErrNotActive} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// FuzzTokenHeaderAndClaims signs what the fuzzer writes: with the right secret
+// it is accepted only as what it says it is, with any other never.
+func FuzzTokenHeaderAndClaims(f *testing.F) {
+	for _, seed := range [][3]string{
+		{`{"alg":"HS256","typ":"JWT"}`, `{"appId":"cs-1"}`, ""},
+		{`{"alg":"HS256"}`, `{"appId":"cs-1","exp":1}`, ""},
+		{`{"alg":"HS256"}`, `{"appId":"cs-1","exp":1.5e9,"nbf":null,"iat":-1,"sub":"x\u0000"}`, ""},
+		{`{"alg":"HS256","kid":"1","jku":"http://127.0.0.1:1/"}`, `{"appId":"cs-1"}`, "x"},
+		{`{"alg":"HS256","crit":["b64"],"b64":false}`, `{"appId":"cs-1"}`, ""},
+		{`{"alg":"HS256","zip":"DEF"}`, `{"appId":"cs-1"}`, ""},
+		{`{"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"}}`, `{"appId":"cs-1"}`, "\x00\x00\x00"},
+		{`{"alg":"none"}`, `{"iss":"cs-1"}`, ""},
+		{`{"alg":"HS256","alg":"none"}`, `{"appId":"cs-1","appId":"cs-2"}`, ""},
+		{`{"alg":"HS512"}`, `{"appId":["cs-1"]}`, ""},
+		{`[]`, `{}`, ""},
+		{`{"alg":"HS256"}`, `{"exp":"1","appId":"cs-1"}`, ""},
+		{`{"alg":"HS256"}`, `{"exp":1e999,"appId":"a"}`, ""},
+	} {
+		f.Add([]byte(seed[0]), []byte(seed[1]), []byte(seed[2]))
+	}
+	f.Fuzz(func(t *testing.T, header, claims, key []byte) {
+		// Zeros behind a key of an HMAC change nothing about it.
+		if bytes.Equal(bytes.TrimRight(key, "\x00"), testSecret) {
+			return
+		}
+		if _, _, err := verify(signText(t, key, string(header), string(claims)), testSecret); err == nil {
+			t.Errorf("header %q, claims %q: the key %q was as good as the secret", header, claims, key)
+		}
+		id, label, err := verify(signText(t, testSecret, string(header), string(claims)), testSecret)
+		if err != nil {
+			if !isAuthError(err) {
+				t.Errorf("header %q, claims %q: %v is none of the package's errors", header, claims, err)
+			}
+			return
+		}
+		var h, c map[string]any
+		if err := json.Unmarshal(header, &h); err != nil || h["alg"] != "HS256" || !understood(h["crit"]) {
+			t.Errorf("accepted with the header %q", header)
+		}
+		if len([]rune(label)) > maxLabel || strings.ContainsFunc(label, func(r rune) bool { return r < ' ' }) {
+			t.Errorf("label %q", label)
+		}
+		if json.Unmarshal(claims, &c) != nil {
+			return // a number beyond all floats
+		}
+		if named, _ := c["appId"].(string); named != "" && named != id {
+			t.Errorf("claims %q name %q, not %q", claims, named, id)
+		}
+		now := float64(testNow.Unix())
+		if exp, ok := c["exp"].(float64); ok && exp < now-60 {
+			t.Errorf("claims %q: expired, yet accepted", claims)
+		}
+		if nbf, ok := c["nbf"].(float64); ok && nbf > now+60 {
+			t.Errorf("claims %q: not active, yet accepted", claims)
+		}
+	})
+}
+
+// understood says whether a token with this list of critical headers may be
+// taken at all. The one that the library knows is that the payload is encoded.
+func understood(crit any) bool {
+	names, _ := crit.([]any)
+	for _, name := range names {
+		if name != "b64" {
+			return false
+		}
+	}
+	return crit == nil || len(names) > 0
+}
