@@ -18,9 +18,10 @@ func (e *env) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the public API",
-		Long: `Serves the public API at /api/public, and /healthz and /readyz for whoever
-watches over it, until it gets SIGINT or SIGTERM. It then finishes the calls
-that it has accepted; a second signal ends it at once.
+		Long: `Serves the public API at /api/public, its OpenAPI document at /openapi.yaml, and
+/healthz and /readyz for whoever watches over it, until it gets SIGINT or
+SIGTERM. It then finishes the calls that it has accepted; a second signal ends
+it at once.
 
 A new database is set up and an old one is brought up to date. The log goes to
 standard error, as JSON unless that is a terminal.`,

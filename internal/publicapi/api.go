@@ -50,12 +50,15 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 	}
 	a := &API{roster: r, log: log, limits: limits}
 	a.routes = map[string]route{
-		"/api/public/users": {
+		usersPath: {
 			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},
 		},
 	}
 	return a
 }
+
+// usersPath is the path of the account's users.
+const usersPath = "/api/public/users"
 
 // route has an endpoint for each method of a path.
 type route map[string]endpoint
@@ -116,7 +119,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 // method is the request's method, or DELETE for a POST that says so: some
 // gateways drop the body of a DELETE.
 func method(r *http.Request, path string) string {
-	if r.Method == http.MethodPost && path == "/api/public/users" &&
+	if r.Method == http.MethodPost && path == usersPath &&
 		strings.EqualFold(r.Header.Get("X-HTTP-Method-Override"), http.MethodDelete) {
 		return http.MethodDelete
 	}

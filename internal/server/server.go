@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,7 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	log      *slog.Logger
+	routes   []string
 	stopping atomic.Bool
 }
 
@@ -80,23 +82,36 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 // that would have to be cleaned first is unknown, and nobody is redirected.
 func (s *Server) handler(cfg Config) http.Handler {
 	api := publicapi.New(s.roster, cfg.Log, cfg.Limits)
+	// The pages beside the doors, which are read by GET and HEAD.
+	pages := map[string]http.HandlerFunc{
+		"/healthz":      healthy,
+		"/readyz":       s.ready,
+		"/openapi.yaml": publicapi.ServeDocument,
+	}
+	s.routes = api.Routes()
+	for path := range pages {
+		s.routes = append(s.routes, http.MethodGet+" "+path, http.MethodHead+" "+path)
+	}
+	slices.Sort(s.routes)
 	return web.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path := r.URL.Path; {
-		case strings.HasPrefix(path, "/api/public/"):
+		if strings.HasPrefix(r.URL.Path, "/api/public/") {
 			api.ServeHTTP(w, r)
-		case path == "/healthz" && isRead(r):
-			web.SetRoute(r.Context(), path)
-			status(w, http.StatusOK, "ok")
-		case path == "/readyz" && isRead(r):
-			web.SetRoute(r.Context(), path)
-			s.ready(w, r)
-		default:
-			publicapi.NotFound(w, r)
+			return
 		}
+		page, ok := pages[r.URL.Path]
+		if !ok || !isRead(r) {
+			publicapi.NotFound(w, r)
+			return
+		}
+		web.SetRoute(r.Context(), r.URL.Path)
+		page(w, r)
 	}), cfg.Log, publicapi.OnPanic)
 }
 
 func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// healthy says that the process serves.
+func healthy(w http.ResponseWriter, _ *http.Request) { status(w, http.StatusOK, "ok") }
 
 // ready says whether calls can be served: not while stopping, nor without the
 // database.
@@ -126,6 +141,10 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // URL is where a client on this machine finds the server.
 func (s *Server) URL() string { return "http://" + s.Addr() }
+
+// Routes lists what the server answers, as "METHOD /path", sorted. Every other
+// method and path is refused before anybody looks at the token.
+func (s *Server) Routes() []string { return slices.Clone(s.routes) }
 
 // Roster is the open directory, for whoever acts beside the doors.
 func (s *Server) Roster() *roster.Roster { return s.roster }

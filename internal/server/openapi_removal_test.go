@@ -1,0 +1,236 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/golang-jwt/jwt/v5"
+
+	"roster/internal/directory"
+	"roster/internal/rostertest"
+	"roster/internal/storetest"
+)
+
+// step is a request, and the documented example that is its answer.
+type step struct {
+	status  int
+	example string // under the operation's response for that status
+	body    string
+	query   string
+	header  map[string]string
+	token   func(*cast) string // nil for a good one
+	invalid bool               // the document does not allow this request
+}
+
+// cast is the account of the document's examples.
+type cast struct {
+	app, scopeless rostertest.App
+	bot            string
+}
+
+func newCast(s *rostertest.Server) *cast {
+	account := s.Account("olga@example.com")
+	s.Import(account,
+		rostertest.Person{Email: "ann@example.com"}, rostertest.Person{Email: "bo@example.com", OrgUserID: "E2345"},
+		rostertest.Person{Email: "cy@example.com"}, rostertest.Person{Email: "dee@example.com", OrgUserID: "E1234"},
+		rostertest.Person{Email: "eve@example.com", OrgUserID: "E5678"})
+	return &cast{
+		app:       s.App(account),
+		scopeless: s.AppWith(account, directory.OriginAdminConsole, directory.ScopeAuditLogs),
+		bot:       s.Bot(account, "Help desk", "bo@example.com"),
+	}
+}
+
+const (
+	annAlone = `{"deleteEmailIds":["ann@example.com"]}`
+	somebody = `{"deleteEmailIds":["bo@example.com","nobody@example.com","ann"]}`
+	mixed    = `{"deleteEmailIds":["olga@example.com","ann@example.com"],"orgUserIds":["E2345","E9"," "],"includeMeta":true}`
+)
+
+func claims(c jwt.MapClaims) func(*cast) string {
+	return func(p *cast) string { return p.app.Token(c) }
+}
+
+func fixed(token string) func(*cast) string { return func(*cast) string { return token } }
+
+// removalSteps lead to every documented example but those in unprovoked.
+var removalSteps = []step{
+	{status: 200, example: "everybody", body: "addresses"},
+	{status: 200, example: "everybody", body: "orgUserIds", query: "?reasons=codes"},
+	{status: 200, example: "everybodyMeta", body: "both", query: "?dryRun=false&atomic=false&x=y"},
+	{status: 200, example: "somebodyNot", body: somebody, header: map[string]string{"X-Request-Id": "mine"}},
+	{status: 200, example: "somebodyNotCodes", body: mixed, query: "?reasons=codes"},
+	{status: 400, example: "noJSON", body: "{", invalid: true},
+	{status: 400, example: "noJSON", invalid: true},
+	{status: 400, example: "noAddresses", body: `{"deleteEmailIds":[]}`, invalid: true},
+	{status: 400, example: "noOrgUserIds", body: `{"deleteEmailIds":null,"orgUserIds":[]}`, invalid: true},
+	{status: 401, example: "credentials", body: annAlone, token: fixed(""), invalid: true},
+	{status: 401, example: "malformed", body: annAlone, token: fixed("nonsense")},
+	{status: 401, example: "scope", body: annAlone, token: func(p *cast) string { return p.scopeless.Token(nil) }},
+	{status: 401, example: "expired", body: annAlone, token: claims(jwt.MapClaims{"exp": 1})},
+	{status: 401, example: "notActive", body: annAlone, token: claims(jwt.MapClaims{"nbf": 9e9})},
+	{status: 412, example: "types", body: `{}`, invalid: true},
+	{status: 412, example: "types", body: `{"deleteEmailIds":"ann@example.com"}`, invalid: true},
+	{status: 412, example: "types", body: `{"deleteEmailIds":["ann@example.com",[]]}`, invalid: true},
+	{status: 412, example: "types", body: `{"orgUserIds":["E1"],"includeMeta":"true"}`, invalid: true},
+	{status: 413, example: "ids", body: `{"orgUserIds":["E1"` + strings.Repeat(`,"E1"`, 100_000) + `]}`},
+	{status: 413, example: "body", body: annAlone + strings.Repeat(" ", 16<<20)},
+	{status: 415, example: "type", body: annAlone, header: map[string]string{"Content-Type": "text/plain"}, invalid: true},
+	{status: 501, example: "dryRun", body: annAlone, query: "?dryRun=true"},
+	{status: 501, example: "atomic", body: annAlone, query: "?atomic"},
+}
+
+// unprovoked are the examples to which no request leads: they take two minutes
+// of waiting, a fault of ours, and a database that is gone. The tests of
+// package publicapi look at the last two.
+var unprovoked = []string{"408 late", "500 fault", "503 database"}
+
+// Real requests and answers are what the document says, byte for byte where it
+// gives an example, and each of its examples is met.
+func TestDocumentedRemovals(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{}))
+		override := map[string]string{"X-HTTP-Method-Override": "Delete"}
+		for method, header := range map[string]map[string]string{"DELETE": nil, "POST": override} {
+			for i, st := range removalSteps {
+				t.Run(fmt.Sprintf("%s %d %s %d", method, st.status, st.example, i), func(t *testing.T) {
+					c.removal(t, method, header, st)
+				})
+			}
+		}
+		t.Run("POST without the override", func(t *testing.T) {
+			c.removal(t, "POST", nil, step{status: 405, example: "wrongMethod", body: annAlone, invalid: true})
+		})
+		if !t.Failed() {
+			c.everyExampleSeen("/api/public/users", unprovoked)
+		}
+	})
+}
+
+// removal sends the request of a step with a new cast, and checks both it and
+// its answer.
+func (c *checker) removal(t *testing.T, method string, header map[string]string, st step) {
+	people := newCast(c.Server)
+	req := rostertest.Request{Method: method, Path: "/api/public/users" + st.query, Body: c.requestExample(st.body), Header: map[string]string{}}
+	maps.Copy(req.Header, header)
+	maps.Copy(req.Header, st.header)
+	req.Token = people.app.Token(nil)
+	if st.token != nil {
+		req.Token = st.token(people)
+	}
+	in := c.input(t, req)
+	if err := openapi3filter.ValidateRequest(t.Context(), in); (err != nil) != st.invalid {
+		t.Errorf("the document finds wrong in the request: %v", err)
+	}
+	got := c.Do(req)
+	if got.Status != st.status {
+		t.Fatalf("answered %d %s", got.Status, got.Body)
+	}
+	c.answer(t, in, got)
+	c.sameAsExample(t, in.Route.Operation, st, got.Body, people.bot)
+	c.seen[fmt.Sprintf("%s %d %s", method, st.status, st.example)] = true
+}
+
+// requestExample is the body of that name in the document, or the body itself.
+func (c *checker) requestExample(body string) string {
+	example := c.doc.Components.RequestBodies["Removal"].Value.Content["application/json"].Examples[body]
+	if example == nil {
+		return body
+	}
+	text, err := json.Marshal(example.Value.Value)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(text)
+}
+
+var botID = regexp.MustCompile(`st-[0-9a-f-]{36}`)
+
+// sameAsExample compares a body with the step's example. The bot of the
+// example has the id of the one at hand.
+func (c *checker) sameAsExample(t *testing.T, op *openapi3.Operation, st step, body, bot string) {
+	t.Helper()
+	example := op.Responses.Status(st.status).Value.Content["application/json"].Examples[st.example]
+	if example == nil {
+		t.Fatalf("the document has no example %s for %d", st.example, st.status)
+	}
+	text, err := json.Marshal(example.Value.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got any
+	if err := json.Unmarshal(botID.ReplaceAll(text, []byte(bot)), &want); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(want, got) {
+		t.Errorf("answered %s\n  example %s", body, text)
+	}
+}
+
+// everyExampleSeen fails for documented examples that no step has met.
+func (c *checker) everyExampleSeen(path string, but []string) {
+	c.t.Helper()
+	for method, op := range c.doc.Paths.Value(path).Operations() {
+		for status, response := range op.Responses.Map() {
+			for name := range response.Value.Content["application/json"].Examples {
+				if !slices.Contains(but, status+" "+name) && !c.seen[method+" "+status+" "+name] {
+					c.t.Errorf("nothing leads to the example %s of %s %s", name, method, status)
+				}
+			}
+		}
+	}
+}
+
+// The checks above find what they are for: answers that are a little wrong.
+func TestDocumentFindsFaults(t *testing.T) {
+	t.Parallel()
+	c := newChecker(t, rostertest.Start(t, storetest.New(t, "sqlite"), rostertest.Options{}))
+	people := newCast(c.Server)
+	req := rostertest.Request{Method: "DELETE", Path: "/api/public/users?reasons=codes", Body: mixed, Token: people.app.Token(nil)}
+	in, got := c.input(t, req), c.Do(req)
+	if err := validate(t, in, got); err != nil {
+		t.Fatalf("the answer itself: %v", err)
+	}
+	for _, fault := range [][2]string{
+		{`"statusCode":400,`, ``},
+		{`"_headers":{}`, `"_headers":{"a":1}`},
+		{`"moreAvailable":false`, `"moreAvailable":true`},
+		{`,"moreAvailable":false`, ``},
+		{`"total":1`, `"total":"1"`},
+		{`"reasonCode":"BOT_OWNER"`, `"reasonCode":"BOTS"`},
+		{`"Invalid orgUserId"`, `"invalid orgUserId"`},
+		{`"total":1`, `"total":1,"dryRun":true`},
+		{`{"failedUserDetails"`, `{"msg":"Users are removed Successfully","failedUserDetails"`},
+		{`"botName":"Help desk"`, `"name":"Help desk"`},
+	} {
+		wrong := got
+		wrong.Body = strings.Replace(got.Body, fault[0], fault[1], 1)
+		if wrong.Body == got.Body || validate(t, in, wrong) == nil {
+			t.Errorf("nobody minds %s in place of %s", fault[1], fault[0])
+		}
+	}
+	wrong := got
+	wrong.Header = got.Header.Clone()
+	wrong.Header.Del("X-Request-Id")
+	if validate(t, in, wrong) == nil {
+		t.Error("nobody misses X-Request-Id")
+	}
+	wrong = got
+	wrong.Status = http.StatusTeapot
+	if validate(t, in, wrong) == nil {
+		t.Error("nobody minds an undocumented status")
+	}
+}
