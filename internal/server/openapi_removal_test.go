@@ -82,6 +82,7 @@ var removalSteps = []step{
 	{status: 412, example: "types", body: `{"deleteEmailIds":"ann@example.com"}`, invalid: true},
 	{status: 412, example: "types", body: `{"deleteEmailIds":["ann@example.com",[]]}`, invalid: true},
 	{status: 412, example: "types", body: `{"orgUserIds":["E1"],"includeMeta":"true"}`, invalid: true},
+	{status: 412, example: "types", body: annAlone, query: "?dryRun=true;x"},
 	{status: 413, example: "ids", body: `{"orgUserIds":["E1"` + strings.Repeat(`,"E1"`, 100_000) + `]}`},
 	{status: 413, example: "body", body: annAlone + strings.Repeat(" ", 16<<20)},
 	{status: 415, example: "type", body: annAlone, header: map[string]string{"Content-Type": "text/plain"}, invalid: true},
