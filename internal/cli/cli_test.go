@@ -2,14 +2,22 @@ package cli_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"log/slog"
+	"math/big"
+	"net"
 	"os"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -55,6 +63,7 @@ func TestScripts(t *testing.T) {
 				},
 				Condition: func(cond string) (bool, error) { return cond == engine, nil },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"cert":  cmdCert,
 					"exit":  cmdExit,
 					"get":   cmdGet,
 					"serve": cmdServe,
@@ -95,14 +104,37 @@ func cmdGet(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], value)
 }
 
-// cmdServe serves $DB until the script ends, at the URL $HOST and the address $ADDR.
-func cmdServe(ts *testscript.TestScript, _ bool, _ []string) {
+// cmdCert makes a certificate for 127.0.0.1 that vouches for itself, and its
+// key: cert cert.pem key.pem
+func cmdCert(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	ts.Check(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	for i, block := range []*pem.Block{{Type: "CERTIFICATE", Bytes: der}, {Type: "PRIVATE KEY", Bytes: private}} {
+		ts.Check(os.WriteFile(ts.MkAbs(args[i]), pem.EncodeToMemory(block), 0o600))
+	}
+}
+
+// cmdServe serves $DB until the script ends, at the URL $HOST and the address
+// $ADDR, with a certificate and its key where they are given:
+// serve [cert.pem key.pem]
+func cmdServe(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := server.New(ctx, server.Config{
+	cfg := server.Config{
 		Addr:   "127.0.0.1:0",
 		Roster: roster.Options{Database: ts.Getenv("DB"), SecretKeyFile: ts.Getenv("ROSTER_SECRET_KEY_FILE")},
 		Log:    slog.New(slog.DiscardHandler),
-	})
+	}
+	if len(args) == 2 {
+		cfg.TLSCert, cfg.TLSKey = ts.MkAbs(args[0]), ts.MkAbs(args[1])
+	}
+	s, err := server.New(ctx, cfg)
 	ts.Check(err)
 	done := make(chan error)
 	go func() { done <- s.Run(ctx) }()

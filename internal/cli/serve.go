@@ -27,11 +27,15 @@ A new database is set up and an old one is brought up to date. The log goes to
 standard error, as JSON unless that is a terminal.`,
 		Example: `  roster serve
   roster serve --addr 127.0.0.1:9000 --database /var/lib/roster/roster.db
+  roster serve --addr :8443 --tls-cert fullchain.pem --tls-key privkey.pem
   roster serve --database postgres://roster@db.example.com/roster`,
 		Args: cobra.NoArgs,
 		RunE: run(func(ctx context.Context, _ []string) error {
 			if cfg.Limits.MaxIDs < 1 || cfg.Limits.MaxBody < 1 {
 				return usagef("--max-ids and --max-body must be 1 or more")
+			}
+			if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
+				return usagef("--tls-cert and --tls-key go together")
 			}
 			cfg.Log = e.logger()
 			if window < 0 {
@@ -51,6 +55,8 @@ standard error, as JSON unless that is a terminal.`,
 	e.databaseFlag(cmd)
 	e.secretKeyFlag(cmd)
 	cmd.Flags().StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "address to listen on")
+	cmd.Flags().StringVar(&cfg.TLSCert, "tls-cert", "", "file of a certificate chain in PEM, to serve HTTPS; read again when it changes")
+	cmd.Flags().StringVar(&cfg.TLSKey, "tls-key", "", "file of the certificate's key in PEM")
 	cmd.Flags().DurationVar(&window, "restore-window", roster.DefaultRestoreWindow,
 		"how long removed users are kept before they are erased; 0 erases at once")
 	cmd.Flags().IntVar(&cfg.Limits.MaxIDs, "max-ids", publicapi.DefaultMaxIDs, "most users that one call may name")

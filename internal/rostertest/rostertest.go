@@ -45,6 +45,8 @@ type Options struct {
 	Limits publicapi.Limits
 	Clock  func() time.Time
 	Trace  func(query string)
+	// TLSCert and TLSKey are files; with them the server speaks HTTPS.
+	TLSCert, TLSKey string
 }
 
 // Start serves the database at dsn until the test ends.
@@ -53,7 +55,9 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 	log := &Log{}
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := server.New(ctx, server.Config{
-		Addr: "127.0.0.1:0",
+		Addr:    "127.0.0.1:0",
+		TLSCert: o.TLSCert,
+		TLSKey:  o.TLSKey,
 		Roster: roster.Options{
 			Database:      dsn,
 			SecretKeyFile: filepath.Join(t.TempDir(), "secret.key"),

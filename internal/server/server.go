@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,10 @@ import (
 type Config struct {
 	// Addr is where to listen, host:port. Port 0 takes a free one.
 	Addr string
+	// TLSCert and TLSKey are the files of a certificate chain and its key, in
+	// PEM; both or neither. With them the server speaks TLS alone, and reads
+	// them again when they change.
+	TLSCert, TLSKey string
 	// Roster says which directory to open.
 	Roster roster.Options
 	Limits publicapi.Limits
@@ -47,6 +52,7 @@ type Server struct {
 	roster   *roster.Roster
 	listener net.Listener
 	http     *http.Server
+	secure   bool // HTTPS
 	log      *slog.Logger
 	routes   []string
 	stopping atomic.Bool
@@ -55,6 +61,14 @@ type Server struct {
 // New opens the directory, migrates it where needed, and listens. The port is
 // taken first, so that a second server does not touch the database.
 func New(ctx context.Context, cfg Config) (*Server, error) {
+	var secure *tls.Config // none for plain HTTP
+	if cfg.TLSCert != "" || cfg.TLSKey != "" {
+		pair, err := loadKeyPair(cfg.TLSCert, cfg.TLSKey, cfg.Log)
+		if err != nil {
+			return nil, err
+		}
+		secure = pair.config()
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w (choose another address with --addr)", err)
@@ -66,9 +80,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		listener.Close()
 		return nil, err
 	}
-	s := &Server{roster: r, listener: listener, log: cfg.Log}
+	s := &Server{roster: r, listener: listener, log: cfg.Log, secure: secure != nil}
 	s.http = &http.Server{
 		Handler:           s.handler(cfg),
+		TLSConfig:         secure,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       bodyTimeout,
 		IdleTimeout:       idleTimeout,
@@ -140,7 +155,12 @@ func status(w http.ResponseWriter, code int, text string) {
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // URL is where a client on this machine finds the server.
-func (s *Server) URL() string { return "http://" + s.Addr() }
+func (s *Server) URL() string {
+	if s.secure {
+		return "https://" + s.Addr()
+	}
+	return "http://" + s.Addr()
+}
 
 // Routes lists what the server answers, as "METHOD /path", sorted. Every other
 // method and path is refused before anybody looks at the token.
@@ -149,15 +169,26 @@ func (s *Server) Routes() []string { return slices.Clone(s.routes) }
 // Roster is the open directory, for whoever acts beside the doors.
 func (s *Server) Roster() *roster.Roster { return s.roster }
 
+// serve takes connections until the server stops.
+func (s *Server) serve() error {
+	if s.secure {
+		return s.http.ServeTLS(s.listener, "", "")
+	}
+	return s.http.Serve(s.listener)
+}
+
 // Run serves until ctx ends, then takes no new connection, finishes what was
 // accepted and closes the database. It returns nil after an orderly stop.
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() { served <- s.serve() }()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var workers sync.WaitGroup
 	workers.Go(func() { job.Purge(background, s.roster, s.log) })
-	s.log.Info("serving", "addr", s.Addr(), "database", s.roster.Engine())
+	s.log.Info("serving", "addr", s.Addr(), "tls", s.secure, "database", s.roster.Engine())
+	if !s.secure && reachable(s.listener.Addr()) {
+		s.log.Warn("no TLS on an address that other machines can reach: tokens can be overheard", "addr", s.Addr())
+	}
 
 	var err error
 	select {
