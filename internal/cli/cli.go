@@ -96,6 +96,7 @@ To remove people:        roster user remove --host http://127.0.0.1:8080 --clien
 
 Every flag can be set in the environment as ROSTER_ and its name in capitals,
 such as ROSTER_DATABASE for --database; the command line wins.
+'roster completion SHELL --help' says how a shell learns to complete all this.
 Results go to standard output: as text on a terminal, else as JSON.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some users were not removed or imported.`,
 		SilenceErrors: true,
@@ -109,6 +110,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some users were not removed or im
 		e.demoCommand(), e.serveCommand(), e.accountCommand(), e.appCommand(), e.botCommand(), e.userCommand(),
 		e.tokenCommand(), e.auditCommand(), e.migrateCommand(), e.versionCommand(),
 	)
+	addCompletion(root)
 	return root
 }
 
@@ -118,12 +120,14 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 		Use:   use,
 		Short: short,
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usagef("'%s' wants a command", cmd.CommandPath())
-		},
+		RunE:  wantsCommand,
 	}
 	cmd.AddCommand(children...)
 	return cmd
+}
+
+func wantsCommand(cmd *cobra.Command, _ []string) error {
+	return usagef("'%s' wants a command", cmd.CommandPath())
 }
 
 // run marks what a command returns as a failure of its work, not of its usage.
@@ -148,12 +152,14 @@ func required(cmd *cobra.Command, flags ...string) {
 // databaseFlag adds --database to a command that opens one.
 func (e *env) databaseFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&e.database, "database", "roster.db", "path of a SQLite file, or a postgres:// URL")
+	completeFiles(cmd, "database")
 }
 
 // secretKeyFlag adds --secret-key-file to a command that needs the key.
 func (e *env) secretKeyFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&e.secretKeyFile, "secret-key-file", "",
 		"file of the key that seals client secrets (default: the database file and .key; for PostgreSQL ~/.config/roster/secret.key)")
+	completeFiles(cmd, "secret-key-file")
 }
 
 // open opens the directory for one command.

@@ -95,6 +95,9 @@ A scope is given by its label or by its stored name:
 	f.StringVar(&app.ClientID, "client-id", "", "client id brought along from elsewhere (default: a new one)")
 	f.StringVar(&secretFile, "client-secret-file", "", "file of a client secret brought along (default: a new one)")
 	required(create, "account", "name", "scope")
+	completeValues(create, "scope", scopeCompletions()...)
+	completeValues(create, "origin", originCompletions()...)
+	completeFiles(create, "client-secret-file")
 	return group("app", "Make client apps", create)
 }
 

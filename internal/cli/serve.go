@@ -57,6 +57,7 @@ standard error, as JSON unless that is a terminal.`,
 	cmd.Flags().StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "address to listen on")
 	cmd.Flags().StringVar(&cfg.TLSCert, "tls-cert", "", "file of a certificate chain in PEM, to serve HTTPS; read again when it changes")
 	cmd.Flags().StringVar(&cfg.TLSKey, "tls-key", "", "file of the certificate's key in PEM")
+	completeFiles(cmd, "tls-cert", "tls-key")
 	cmd.Flags().DurationVar(&window, "restore-window", roster.DefaultRestoreWindow,
 		"how long removed users are kept before they are erased; 0 erases at once")
 	cmd.Flags().IntVar(&cfg.Limits.MaxIDs, "max-ids", publicapi.DefaultMaxIDs, "most users that one call may name")

@@ -23,6 +23,7 @@ func (a *appFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.clientID, "client-id", "", "client id of the app")
 	cmd.Flags().StringVar(&a.secretFile, "client-secret-file", "", "file of the app's client secret (default: the secret in ROSTER_CLIENT_SECRET)")
 	required(cmd, "client-id")
+	completeFiles(cmd, "client-secret-file")
 }
 
 func (a *appFlags) secret() (string, error) {

@@ -37,6 +37,8 @@ rows, unless --update is given: their fields are then changed where the file has
 a text, and kept where it has none.`,
 		Example: `  roster user import --account 5f0c... people.csv`,
 		Args:    cobra.ExactArgs(1),
+
+		ValidArgsFunction: completeOneFile,
 		RunE: run(func(ctx context.Context, args []string) error {
 			text, err := e.readFile(args[0])
 			if err != nil {

@@ -58,6 +58,7 @@ as not found, and nobody else is touched.`,
 	f.BoolVar(&c.orgIDs, "org-ids", false, "the ids are the organisation's own, not addresses")
 	f.BoolVar(&c.yes, "yes", false, "do not ask before removing")
 	required(cmd, "host")
+	completeFiles(cmd, "from")
 	return cmd
 }
 

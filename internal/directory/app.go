@@ -56,6 +56,26 @@ var scopeLabels = []struct {
 	{ScopeAuditLogs, "Logs > Admin Console Audit Logs"},
 }
 
+// Scopes lists all scopes that there are.
+func Scopes() []Scope {
+	scopes := make([]Scope, len(scopeLabels))
+	for i, sl := range scopeLabels {
+		scopes[i] = sl.scope
+	}
+	return scopes
+}
+
+// Label is the name of the scope that the console shows; empty for one that
+// there is not.
+func (s Scope) Label() string {
+	for _, sl := range scopeLabels {
+		if sl.scope == s {
+			return sl.label
+		}
+	}
+	return ""
+}
+
 // ParseScope reads a scope by its stored name or by the label that the console
 // shows, in any case and with any blanks around ">". The error wraps
 // ErrInvalid and lists the scopes there are.
