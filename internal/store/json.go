@@ -6,6 +6,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// A statement with a JSON list takes the account into it, and list ends the
+// query of the list. The account is then a column to join by and no constant,
+// which the planners would otherwise believe to be the better half of an index:
+// without statistics (a SQLite file never has any, a PostgreSQL table has none
+// at first) both take an account for a handful of rows and walk all of it. The
+// limit, which none is, keeps PostgreSQL from seeing through this.
+const (
+	list   = `LIMIT 9223372036854775807`
+	idList = `(SELECT CAST($1 AS BIGINT), CAST(j.atom AS BIGINT) FROM json_each($2) j ` + list + `)`
+)
+
 // jsonInts renders keys as a JSON array, the one parameter of a set-based statement.
 func jsonInts[T ~int64](ids []T) string {
 	b := make([]byte, 0, 2+8*len(ids))

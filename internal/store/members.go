@@ -9,19 +9,21 @@ import (
 
 // Queries that find a request's users. The list leads (CROSS JOIN keeps
 // SQLite from turning it round), so that each of its keys is one look-up in
-// the partial index of live members. On PostgreSQL rows are locked in the order
-// of their ids (engine.lock), so that two calls with overlapping lists never
-// wait for each other in a circle, and in one statement for the same reason.
+// the partial index of live members; see list. On PostgreSQL rows are locked in
+// the order of their ids (engine.lock), so that two calls with overlapping lists
+// never wait for each other in a circle, and in one statement for the same reason.
 const (
 	memberColumns = `SELECT m.id, m.person_id, m.email_key, COALESCE(m.org_user_id, '')`
-	findByEmail   = memberColumns + ` FROM json_each($2) j CROSS JOIN live_members m
-WHERE m.account_id = $1 AND m.email_key = j.atom`
-	findByOrgID = memberColumns + ` FROM json_each($2) j CROSS JOIN live_members m
-WHERE m.account_id = $1 AND m.org_user_id = j.atom`
+	findByEmail   = memberColumns + ` FROM (SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($2) ` + list + `) j
+CROSS JOIN live_members m WHERE m.account_id = j.account_id AND m.email_key = j.atom`
+	findByOrgID = memberColumns + ` FROM (SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($2) ` + list + `) j
+CROSS JOIN live_members m WHERE m.account_id = j.account_id AND m.org_user_id = j.atom`
 	findByEither = memberColumns + ` FROM (
-  SELECT e.id FROM json_each($2) j CROSS JOIN live_members e WHERE e.account_id = $1 AND e.email_key = j.atom
-  UNION SELECT o.id FROM json_each($3) j CROSS JOIN live_members o WHERE o.account_id = $1 AND o.org_user_id = j.atom
-) f CROSS JOIN live_members m WHERE m.account_id = $1 AND m.id = f.id`
+  SELECT e.account_id, e.id FROM (SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($2) ` + list + `) j
+  CROSS JOIN live_members e WHERE e.account_id = j.account_id AND e.email_key = j.atom
+  UNION SELECT o.account_id, o.id FROM (SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($3) ` + list + `) j
+  CROSS JOIN live_members o WHERE o.account_id = j.account_id AND o.org_user_id = j.atom
+) f CROSS JOIN live_members m WHERE m.account_id = f.account_id AND m.id = f.id`
 )
 
 // LockCandidates finds the live members of the account whom the selection
@@ -61,15 +63,17 @@ func (tx *Tx) find(ctx context.Context, lock string, emailKeys, orgUserIDs []str
 }
 
 // The account's owner and the owned bots of some members. A row without a bot
-// is the owner's.
+// is the owner's. Bots are looked up twice because SQLite takes an index that is
+// not unique only where that holds all it needs.
 const selectOwnership = `SELECT a.owner_id, 0 AS bot_id, '' AS bot_public_id, '' AS bot_name, p.email
-FROM accounts a JOIN live_members m ON m.account_id = a.id AND m.id = a.owner_id JOIN persons p ON p.id = m.person_id
-WHERE a.id = $1
+FROM (SELECT id, owner_id FROM accounts WHERE id = $1 LIMIT 1) a CROSS JOIN live_members m CROSS JOIN persons p
+WHERE m.account_id = a.id AND m.id = a.owner_id AND p.id = m.person_id
 UNION ALL
 SELECT b.owner_id, b.id, b.public_id, b.name, p.email
-FROM json_each($2) j CROSS JOIN bots b JOIN live_members m ON m.account_id = b.account_id AND m.id = b.owner_id
-  JOIN persons p ON p.id = m.person_id
-WHERE b.account_id = $1 AND b.owner_id = CAST(j.atom AS BIGINT)
+FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(atom AS BIGINT) AS id FROM json_each($2) ` + list + `) j
+  CROSS JOIN bots o CROSS JOIN bots b CROSS JOIN live_members m CROSS JOIN persons p
+WHERE o.account_id = j.account_id AND o.owner_id = j.id AND b.account_id = o.account_id AND b.id = o.id
+  AND m.account_id = b.account_id AND m.id = b.owner_id AND p.id = m.person_id
 ORDER BY 2`
 
 func (tx *Tx) loadOwnership(ctx context.Context, found []directory.Candidate) error {
@@ -106,7 +110,7 @@ const (
 	insertRemoval = `INSERT INTO removals (account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	markRemoved = `UPDATE members SET removal_id = $3
-WHERE account_id = $1 AND id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j) AND removal_id IS NULL`
+WHERE (account_id, id) IN ` + idList + ` AND removal_id IS NULL`
 )
 
 // Remove ends the memberships of those who leave, writes the removal, and

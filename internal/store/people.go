@@ -35,9 +35,11 @@ SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j
   zip = COALESCE(NULLIF(j.value->>10, ''), zip),
   state = COALESCE(NULLIF(j.value->>11, ''), state),
   country = COALESCE(NULLIF(j.value->>12, ''), country)
-FROM json_each($2) j WHERE account_id = $1 AND member_id = CAST(j.value->>0 AS BIGINT)`
+FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(value->>0 AS BIGINT) AS id, value FROM json_each($2) ` + list + `) j
+WHERE member_profiles.account_id = j.account_id AND member_profiles.member_id = j.id`
 	updateOrgIDs = `UPDATE members SET org_user_id = j.value->>1
-FROM json_each($2) j WHERE members.account_id = $1 AND members.id = CAST(j.value->>0 AS BIGINT) AND members.removal_id IS NULL`
+FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(value->>0 AS BIGINT) AS id, value FROM json_each($2) ` + list + `) j
+WHERE members.account_id = j.account_id AND members.id = j.id AND members.removal_id IS NULL`
 )
 
 // MemberIDs is how many ids CreateMembers needs for n members.

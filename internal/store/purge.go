@@ -10,13 +10,14 @@ import (
 const (
 	selectDue = `SELECT account_id, id FROM removals WHERE purged_at IS NULL AND created_at <= $1
 ORDER BY account_id, id LIMIT $2`
-	selectRemoved = `SELECT m.id, m.person_id FROM members m
-WHERE m.account_id = $1 AND m.removal_id = $2 AND m.removal_id IS NOT NULL ORDER BY m.id LIMIT $3`
-	purgeTasks    = `DELETE FROM member_tasks WHERE account_id = $1 AND member_id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j)`
-	purgeRoles    = `DELETE FROM member_roles WHERE account_id = $1 AND member_id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j)`
-	purgeGroups   = `DELETE FROM group_members WHERE account_id = $1 AND member_id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j)`
-	purgeProfiles = `DELETE FROM member_profiles WHERE account_id = $1 AND member_id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j)`
-	purgeMembers  = `DELETE FROM members WHERE account_id = $1 AND id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($2) j) AND removal_id = $3`
+	selectRemoved = `SELECT m.id, m.person_id FROM (
+  SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL ORDER BY id LIMIT $3
+) r CROSS JOIN members m WHERE m.account_id = r.account_id AND m.id = r.id`
+	purgeTasks    = `DELETE FROM member_tasks WHERE (account_id, member_id) IN ` + idList
+	purgeRoles    = `DELETE FROM member_roles WHERE (account_id, member_id) IN ` + idList
+	purgeGroups   = `DELETE FROM group_members WHERE (account_id, member_id) IN ` + idList
+	purgeProfiles = `DELETE FROM member_profiles WHERE (account_id, member_id) IN ` + idList
+	purgeMembers  = `DELETE FROM members WHERE (account_id, id) IN ` + idList + ` AND removal_id = $3`
 	// The person stays as a bare key, which audit records name; the address goes
 	// with the last membership in any account.
 	purgePersons = `UPDATE persons SET memberships = memberships - 1,
@@ -24,7 +25,8 @@ WHERE m.account_id = $1 AND m.removal_id = $2 AND m.removal_id IS NOT NULL ORDER
 WHERE id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j)`
 	purgeDetails = `DELETE FROM audit_details WHERE account_id = $1 AND batch_id IN (
   SELECT c.batch_id FROM audit_chain c WHERE c.account_id = $1 AND c.removal_id = $2 AND c.removal_id <> 0)`
-	closeRemoval = `UPDATE removals SET purged_at = $3 WHERE account_id = $1 AND id = $2 AND purged_at IS NULL`
+	// Not "IS NULL": PostgreSQL would walk the index of what is not purged yet.
+	closeRemoval = `UPDATE removals SET purged_at = $3 WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
 )
 
 // DueRemoval is a removal whose restore window is over.

@@ -240,7 +240,7 @@ CREATE TABLE audit_chain (
   PRIMARY KEY (account_id, number),
   UNIQUE (account_id, batch_id)
 ) {{.Table}};
-CREATE INDEX audit_chain_removal ON audit_chain (account_id, removal_id) WHERE removal_id <> 0;
+CREATE INDEX audit_chain_removal ON audit_chain (account_id, removal_id, batch_id) WHERE removal_id <> 0;
 
 CREATE TABLE audit_records (
   account_id {{.Int}} NOT NULL,

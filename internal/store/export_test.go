@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+)
+
+// HotStatements are the statements that calls with long lists, or many calls,
+// run: their texts as this engine sends them.
+func (s *Store) HotStatements() map[string]string {
+	statements := map[string]string{
+		"findByEmail":     findByEmail + s.engine.lock,
+		"findByOrgID":     findByOrgID + s.engine.lock,
+		"findByEither":    findByEither + s.engine.lock,
+		"holdByEmail":     findByEmail + s.engine.hold,
+		"selectOwnership": selectOwnership,
+		"markRemoved":     markRemoved,
+		"insertRecords":   insertRecords,
+		"insertMembers":   insertMembers,
+		"upsertPersons":   upsertPersons,
+		"updateProfiles":  updateProfiles,
+		"updateOrgIDs":    updateOrgIDs,
+		"selectApp":       selectApp,
+		"selectHead":      selectHead + s.engine.lockRows,
+		"updateHead":      updateHead,
+		"selectRemoved":   selectRemoved + s.engine.lockRows,
+	}
+	maps.Copy(statements, map[string]string{
+		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles,
+		"purgeMembers": purgeMembers, "purgePersons": purgePersons, "purgeDetails": purgeDetails, "closeRemoval": closeRemoval,
+	})
+	return statements
+}
+
+// WriterValue asks the connection that writes for one value.
+func (s *Store) WriterValue(ctx context.Context, query string) (value string, err error) {
+	err = s.inTx(ctx, func(r *reader, _ *session) error { return r.row(ctx, query).Scan(&value) })
+	return value, err
+}
+
+// ReaderValue asks a connection that reads for one value.
+func (s *Store) ReaderValue(ctx context.Context, query string) (value string, err error) {
+	return value, s.row(ctx, query).Scan(&value)
+}
+
+// ReadDB is the pool of the connections that read.
+func (s *Store) ReadDB() *sql.DB { return s.read }

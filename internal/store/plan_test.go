@@ -1,0 +1,223 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"roster/internal/directory"
+	"roster/internal/store"
+	"roster/internal/storetest"
+)
+
+// planData is how many members the account has whose plans are looked at.
+// PostgreSQL rightly walks a table of few pages.
+var planData = map[string]int{"sqlite": 3000, "postgres": 60_000}
+
+// planArgs are arguments of the hot statements; {account}, {ids} and {persons}
+// stand for those of the fixture.
+var planArgs = map[string][]string{
+	"findByEmail":     {"{account}", `["user-1@x.example","user-2@x.example"]`},
+	"holdByEmail":     {"{account}", `["user-1@x.example","user-2@x.example"]`},
+	"findByOrgID":     {"{account}", `["USER-1"]`},
+	"findByEither":    {"{account}", `["user-1@x.example"]`, `["USER-2"]`},
+	"selectOwnership": {"{account}", "{ids}"},
+	"markRemoved":     {"{account}", "{ids}", "7"},
+	"insertRecords":   {"{account}", "8", "1", "k", "0", "{persons}"},
+	"insertMembers":   {"{account}", `[[901,"user-1@x.example",""]]`},
+	"upsertPersons":   {`[[902,"u-902","user-1@x.example","user-1@x.example"]]`, "0"},
+	"updateProfiles":  {"{account}", `[[1,"a","b","c","d","e","f","g","h","i","j","k","l"]]`},
+	"updateOrgIDs":    {"{account}", `[[1,"X"]]`},
+	"selectApp":       {"cs-1"},
+	"selectHead":      {"{account}"},
+	"updateHead":      {"{account}", "2", "x"},
+	"selectRemoved":   {"{account}", "7", "500"},
+	"purgeTasks":      {"{account}", "{ids}"},
+	"purgeRoles":      {"{account}", "{ids}"},
+	"purgeGroups":     {"{account}", "{ids}"},
+	"purgeProfiles":   {"{account}", "{ids}"},
+	"purgeMembers":    {"{account}", "{ids}", "7"},
+	"purgePersons":    {"{persons}"},
+	"purgeDetails":    {"{account}", "7"},
+	"closeRemoval":    {"{account}", "7", "0"},
+}
+
+// TestHotStatementsFindTheirRowsByIndex holds the plans on data that was never
+// analysed: nobody runs ANALYZE on a fresh SQLite file, and a busy PostgreSQL
+// gets to it late. No plan may walk a table or all of an account.
+func TestHotStatementsFindTheirRowsByIndex(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn, "x", store.Options{})
+		engine := f.store.Engine()
+		fillForPlans(t, dsn, f.account, planData[engine])
+		const list = "[1000001,1000002,1000003]"
+		replace := strings.NewReplacer("{account}", fmt.Sprint(f.account), "{ids}", list, "{persons}", list)
+		explain := explainSQLite
+		if engine == "postgres" {
+			explain = explainPostgres
+		}
+		statements := f.store.HotStatements()
+		for name, query := range statements {
+			args := make([]string, len(planArgs[name]))
+			for i, a := range planArgs[name] {
+				args[i] = replace.Replace(a)
+			}
+			plan := explain(t, storetest.SQL(t, dsn), query, args)
+			for _, line := range walks(plan) {
+				t.Errorf("%s walks: %s\n%s", name, line, strings.Join(plan, "\n"))
+			}
+		}
+		checkPlansAreSeen(t, dsn, fmt.Sprint(f.account), explain)
+	})
+}
+
+// checkPlansAreSeen is the control: statements known to walk are found out.
+func checkPlansAreSeen(t *testing.T, dsn, account string, explain explainer) {
+	t.Helper()
+	for query, args := range map[string][]string{
+		"SELECT id FROM members WHERE person_id = $1":                                           {"1"},
+		"SELECT id FROM members WHERE account_id = $1 AND removal_id IS NULL AND person_id = 7": {account},
+		"SELECT memberships FROM persons WHERE email_key = $1":                                    {"x"},
+	} {
+		if len(walks(explain(t, storetest.SQL(t, dsn), query, args))) == 0 {
+			t.Errorf("the plan of %q walks, and was taken for a good one", query)
+		}
+	}
+}
+
+// fillForPlans gives the account n members, each with a role, a group, a task, a
+// bot, a removal and a batch of audit records, so that walking any table costs
+// something.
+func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) {
+	t.Helper()
+	list := make([]string, n)
+	for i := range list {
+		list[i] = strconv.Itoa(1_000_000 + i)
+	}
+	nul := "CAST('' AS BLOB)"
+	if strings.HasPrefix(dsn, "postgres") {
+		nul = "CAST('' AS BYTEA)"
+	}
+	expand := strings.NewReplacer("ACC", "CAST($1 AS BIGINT)", "ID", "CAST(j.atom AS BIGINT)", "TXT", "CAST(j.atom AS TEXT)", "NUL", nul)
+	for _, table := range [][3]string{
+		{"persons", "id, public_id, email, email_key, memberships, created_at", "ID, 'u-' || TXT, TXT || '@x.example', TXT || '@x.example', 1, ACC"},
+		{"members", "account_id, id, person_id, email_key, org_user_id", "ACC, ID, ID, TXT || '@x.example', 'E' || TXT"},
+		{"member_roles", "account_id, member_id, role_id, bot_id", "ACC, ID, 1, 0"},
+		{"group_members", "account_id, group_id, member_id", "ACC, 1, ID"},
+		{"member_tasks", "account_id, member_id, bot_id, dialogs", "ACC, ID, 1, '[]'"},
+		{"bots", "account_id, id, public_id, name, owner_id, created_at", "ACC, ID, 'st-' || TXT, 'Bot', ID, 0"},
+		{"audit_details", "account_id, batch_id, salt, body", "ACC, ID, NUL, '{}'"},
+		{"audit_records", "account_id, batch_id, seq, kind, person_id, object_id", "ACC, ID, 1, 'k', ID, 0"},
+		{"apps", "id, client_id, account_id, name, origin, algorithm, state, created_at", "ID, 'cs-' || TXT, ACC, '', 'admin-console', 'HS256', 'enabled', 0"},
+		{"app_scopes", "app_id, scope", "ID, CAST(ACC AS TEXT)"},
+		{"removals", "account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at", "ACC, ID, TXT, 'k', 0, 1, 1, '{}', 0"},
+		{
+			"audit_chain", "account_id, number, batch_id, created_at, actor_kind, actor_id, removal_id, records, digest, hash",
+			"ACC, ID, ID, 0, 'k', 0, ID, 0, NUL, NUL",
+		},
+		{
+			"member_profiles", "account_id, member_id, status, " + profileColumns + ", can_create_bot, is_developer, data_table_access, created_at",
+			"ACC, ID, 'active', " + strings.Repeat("'', ", 12) + "1, 1, 0, 0",
+		},
+	} {
+		storetest.Exec(t, dsn, "INSERT INTO "+table[0]+" ("+table[1]+") SELECT "+expand.Replace(table[2])+" FROM json_each($2) j",
+			account, "["+strings.Join(list, ",")+"]")
+	}
+}
+
+const profileColumns = "first_name, last_name, company_name, department, company_contact_phone, work_number, street, suite_number, city, zip, state, country"
+
+// walks returns the lines of a plan that read all of a table or of an account.
+func walks(plan []string) (found []string) {
+	own := map[string]bool{} // lists that the query makes itself
+	for _, line := range plan {
+		if name, ok := strings.CutPrefix(line, "CO-ROUTINE "); ok {
+			own[name] = true
+		} else if name, ok := strings.CutPrefix(line, "MATERIALIZE "); ok {
+			own[name] = true
+		}
+	}
+	for i, line := range plan {
+		line = strings.TrimSpace(line)
+		if onePerAccount.MatchString(line) || (i > 0 && onePerAccount.MatchString(plan[i-1])) {
+			continue
+		}
+		scanned, isScan := strings.CutPrefix(line, "SCAN ")
+		switch {
+		case isScan && !strings.Contains(scanned, "VIRTUAL TABLE") && !own[scanned], // SQLite
+			strings.HasPrefix(line, "SEARCH ") && strings.HasSuffix(line, "(account_id=?)"),
+			strings.Contains(line, "Seq Scan on "), // PostgreSQL
+			wholeAccount.MatchString(line):
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+var (
+	onePerAccount = regexp.MustCompile(`\b(SEARCH audit_heads|using audit_heads_pkey)\b`)
+	wholeAccount  = regexp.MustCompile(`^Index Cond: \(([a-z]+\.)?account_id = ('?\d+'?(::bigint)?|\$1)\)$`)
+)
+
+// explainer returns the lines of the plans that an engine may choose.
+type explainer func(t *testing.T, db *sql.DB, query string, args []string) []string
+
+func explainSQLite(t *testing.T, db *sql.DB, query string, args []string) []string {
+	t.Helper()
+	values := make([]any, len(args))
+	for i, a := range args {
+		values[i] = a
+	}
+	rows, err := db.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+query, values...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	var lines []string
+	for rows.Next() {
+		var id, parent, unused int
+		var line string
+		must(t, rows.Scan(&id, &parent, &unused, &line))
+		lines = append(lines, line)
+	}
+	must(t, rows.Err())
+	return lines
+}
+
+// explainPostgres returns the plan for these arguments and the one for any: a
+// prepared statement goes over to the latter when it has run a few times.
+func explainPostgres(t *testing.T, db *sql.DB, query string, args []string) []string {
+	t.Helper()
+	conn, err := db.Conn(context.Background())
+	must(t, err)
+	defer conn.Close()
+	ctx := context.Background()
+	_, err = conn.ExecContext(ctx, "PREPARE hot AS "+query)
+	must(t, err)
+	defer conn.ExecContext(ctx, "DEALLOCATE hot")
+	literals := make([]string, len(args))
+	for i, a := range args {
+		literals[i] = "'" + a + "'"
+	}
+	var lines []string
+	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+		_, err := conn.ExecContext(ctx, "SET plan_cache_mode = "+mode)
+		must(t, err)
+		rows, err := conn.QueryContext(ctx, "EXPLAIN EXECUTE hot ("+strings.Join(literals, ", ")+")")
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		for rows.Next() {
+			var line string
+			must(t, rows.Scan(&line))
+			lines = append(lines, line)
+		}
+		must(t, rows.Err())
+	}
+	return lines
+}
