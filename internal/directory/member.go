@@ -41,7 +41,7 @@ type Member struct {
 	ID        MemberID
 	PersonID  PersonID
 	UserID    string // the person's public id, "u-..."
-	Email     string // as its owner spells it
+	Email     string // as the account spells it
 	OrgUserID string // the organisation's own id, empty when it gave none
 	Status    Status
 	Profile   Profile

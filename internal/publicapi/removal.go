@@ -5,9 +5,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"roster/internal/directory"
+	"roster/internal/jsonstream"
 )
 
 // Keys of the body of a removal.
@@ -35,7 +34,7 @@ type idList struct {
 // removalReader reads the body of a removal as a stream: what is kept are the
 // ids, not what stands around them.
 type removalReader struct {
-	dec         *jsontext.Decoder
+	json        *jsonstream.Reader
 	maxIDs      int
 	emails      idList
 	orgUserIDs  idList
@@ -49,23 +48,20 @@ type removalReader struct {
 // too many named.
 func readRemoval(src io.Reader, limits Limits) (removalRequest, error) {
 	b := newBody(src, limits.MaxBody)
-	rd := &removalReader{dec: jsontext.NewDecoder(b), maxIDs: limits.MaxIDs}
+	rd := &removalReader{json: jsonstream.NewReader(b, maxNesting), maxIDs: limits.MaxIDs}
 	if err := rd.read(); err != nil {
-		return removalRequest{}, bodyError(b, err)
+		return removalRequest{}, bodyError(b)
 	}
 	return rd.judge()
 }
 
 // bodyError tells a body that is no JSON from one that did not arrive.
-func bodyError(b *body, err error) error {
-	var wire *wireError
-	switch {
-	case errors.As(b.err, &wire):
+func bodyError(b *body) error {
+	if wire, ok := errors.AsType[*wireError](b.err); ok {
 		return wire
-	case errors.Is(b.err, os.ErrDeadlineExceeded):
+	}
+	if errors.Is(b.err, os.ErrDeadlineExceeded) {
 		return errTimeout
-	case errors.As(err, &wire):
-		return wire
 	}
 	return errJSON
 }
@@ -88,130 +84,88 @@ func (rd *removalReader) judge() (removalRequest, error) {
 	}, nil
 }
 
-// read takes in the whole body. An error means that it is not JSON.
+// read takes in the whole body. An error means that it is not JSON or did not
+// arrive.
 func (rd *removalReader) read() error {
-	if rd.dec.PeekKind() != '{' {
+	kind, err := rd.json.Kind()
+	if err != nil {
+		return err
+	}
+	if kind != jsonstream.Object {
 		rd.wrongType = true
-		if err := rd.skip(); err != nil {
-			return err
-		}
-		return rd.end()
+		err = rd.json.Skip()
+	} else {
+		err = rd.json.Object(rd.member)
 	}
-	if _, err := rd.dec.ReadToken(); err != nil {
+	if err != nil {
 		return err
 	}
-	for rd.dec.PeekKind() != '}' {
-		name, err := rd.dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		switch name.String() {
-		case keyEmails:
-			err = rd.list(&rd.emails, directory.ByEmail)
-		case keyOrgUserIDs:
-			err = rd.list(&rd.orgUserIDs, directory.ByOrgUserID)
-		case keyIncludeMeta:
-			err = rd.flag(&rd.includeMeta)
-		default:
-			err = rd.skip()
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if _, err := rd.dec.ReadToken(); err != nil {
-		return err
-	}
-	return rd.end()
+	return rd.json.End()
 }
 
-// end makes sure that nothing follows the value.
-func (rd *removalReader) end() error {
-	switch _, err := rd.dec.ReadToken(); {
-	case err == io.EOF: //nolint:errorlint // the decoder says it plainly
-		return nil
-	case err != nil:
-		return err
+func (rd *removalReader) member(key string) error {
+	switch key {
+	case keyEmails:
+		return rd.list(&rd.emails, directory.ByEmail)
+	case keyOrgUserIDs:
+		return rd.list(&rd.orgUserIDs, directory.ByOrgUserID)
+	case keyIncludeMeta:
+		return rd.flag(&rd.includeMeta)
 	}
-	return errJSON
+	return rd.json.Skip()
 }
 
 // list reads one of the two lists. null counts as absent.
 func (rd *removalReader) list(into *idList, kind directory.IDKind) error {
-	switch rd.dec.PeekKind() {
-	case 'n':
-		return rd.skip()
-	case '[':
-	default:
-		rd.wrongType = true
-		return rd.skip()
-	}
-	if _, err := rd.dec.ReadToken(); err != nil {
+	value, err := rd.json.Kind()
+	switch {
+	case err != nil:
 		return err
+	case value == jsonstream.Array:
+		into.present = true
+		return rd.json.Array(func() error { return rd.element(into, kind) })
+	case value != jsonstream.Null:
+		rd.wrongType = true
 	}
-	into.present = true
-	for rd.dec.PeekKind() != ']' {
-		ref := directory.UserRef{Kind: kind}
-		switch rd.dec.PeekKind() {
-		case '"':
-			token, err := rd.dec.ReadToken()
-			if err != nil {
-				return err
-			}
-			ref.Text = token.String()
-		case '{', '[':
-			rd.wrongType = true
-			if err := rd.skip(); err != nil {
-				return err
-			}
-			continue
-		default: // a number, true, false or null; or no JSON at all
-			value, err := rd.dec.ReadValue()
-			if err != nil {
-				return err
-			}
-			ref.Text, ref.NotText = string(value), true
-		}
-		rd.add(into, ref)
-	}
-	_, err := rd.dec.ReadToken()
-	return err
+	return rd.json.Skip()
 }
 
-// add keeps an id, up to the limit of the call. The rest of the body is read
-// all the same: whether it is JSON comes first.
-func (rd *removalReader) add(into *idList, ref directory.UserRef) {
-	if len(rd.emails.refs)+len(rd.orgUserIDs.refs) == rd.maxIDs {
+// element reads one id, up to the limit of the call. The rest of the body is
+// read all the same: whether it is JSON comes first.
+func (rd *removalReader) element(into *idList, kind directory.IDKind) error {
+	value, err := rd.json.Kind()
+	if err != nil {
+		return err
+	}
+	switch {
+	case value == jsonstream.Object, value == jsonstream.Array:
+		rd.wrongType = true
+		return rd.json.Skip()
+	case len(rd.emails.refs)+len(rd.orgUserIDs.refs) == rd.maxIDs:
 		rd.tooMany = true
-		return
+		return rd.json.Skip()
+	}
+	ref := directory.UserRef{Kind: kind}
+	if value == jsonstream.String {
+		ref.Text, err = rd.json.Text()
+	} else { // a number, true, false or null
+		ref.NotText = true
+		ref.Text, err = rd.json.Raw()
 	}
 	into.refs = append(into.refs, ref)
+	return err
 }
 
 // flag reads true or false. null counts as absent.
 func (rd *removalReader) flag(into *bool) error {
-	switch rd.dec.PeekKind() {
-	case 't':
+	kind, err := rd.json.Kind()
+	switch {
+	case err != nil:
+		return err
+	case kind == jsonstream.True:
 		*into = true
-	case 'f', 'n':
-	default:
+	case kind != jsonstream.False && kind != jsonstream.Null:
 		rd.wrongType = true
 	}
-	return rd.skip()
-}
-
-// skip reads past the next value, however large, and bounds its nesting.
-func (rd *removalReader) skip() error {
-	outside := rd.dec.StackDepth()
-	for {
-		if _, err := rd.dec.ReadToken(); err != nil {
-			return err
-		}
-		switch depth := rd.dec.StackDepth(); {
-		case depth > maxNesting:
-			return errJSON
-		case depth == outside:
-			return nil
-		}
-	}
+	return rd.json.Skip()
 }

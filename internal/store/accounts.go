@@ -53,7 +53,7 @@ func (r *reader) Account(ctx context.Context, publicID string) (directory.Accoun
 	return a, wrapf(err, "account %q", publicID)
 }
 
-const listMembers = `SELECT m.id, m.person_id, p.public_id, p.email, COALESCE(m.org_user_id, ''), f.status, f.first_name, f.last_name, f.created_at
+const listMembers = `SELECT m.id, m.person_id, p.public_id, f.email, COALESCE(m.org_user_id, ''), f.status, f.first_name, f.last_name, f.created_at
 FROM live_members m JOIN persons p ON p.id = m.person_id
   JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id
 WHERE m.account_id = $1 ORDER BY m.id`

@@ -65,15 +65,15 @@ func (tx *Tx) find(ctx context.Context, lock string, emailKeys, orgUserIDs []str
 // The account's owner and the owned bots of some members. A row without a bot
 // is the owner's. Bots are looked up twice because SQLite takes an index that is
 // not unique only where that holds all it needs.
-const selectOwnership = `SELECT a.owner_id, 0 AS bot_id, '' AS bot_public_id, '' AS bot_name, p.email
-FROM (SELECT id, owner_id FROM accounts WHERE id = $1 LIMIT 1) a CROSS JOIN live_members m CROSS JOIN persons p
-WHERE m.account_id = a.id AND m.id = a.owner_id AND p.id = m.person_id
+const selectOwnership = `SELECT a.owner_id, 0 AS bot_id, '' AS bot_public_id, '' AS bot_name, f.email
+FROM (SELECT id, owner_id FROM accounts WHERE id = $1 LIMIT 1) a CROSS JOIN member_profiles f
+WHERE f.account_id = a.id AND f.member_id = a.owner_id
 UNION ALL
-SELECT b.owner_id, b.id, b.public_id, b.name, p.email
+SELECT b.owner_id, b.id, b.public_id, b.name, f.email
 FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(atom AS BIGINT) AS id FROM json_each($2) ` + list + `) j
-  CROSS JOIN bots o CROSS JOIN bots b CROSS JOIN live_members m CROSS JOIN persons p
+  CROSS JOIN bots o CROSS JOIN bots b CROSS JOIN member_profiles f
 WHERE o.account_id = j.account_id AND o.owner_id = j.id AND b.account_id = o.account_id AND b.id = o.id
-  AND m.account_id = b.account_id AND m.id = b.owner_id AND p.id = m.person_id
+  AND f.account_id = b.account_id AND f.member_id = b.owner_id
 ORDER BY 2`
 
 func (tx *Tx) loadOwnership(ctx context.Context, found []directory.Candidate) error {

@@ -9,18 +9,18 @@ import (
 
 const (
 	// An erased person has no key, so a new one is made for the same address.
-	upsertPersons = `INSERT INTO persons (id, public_id, email, email_key, memberships, created_at)
-SELECT CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, 1, $2 FROM json_each($1) j WHERE true
+	upsertPersons = `INSERT INTO persons (id, public_id, email_key, memberships, created_at)
+SELECT CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, 1, $2 FROM json_each($1) j WHERE true
 ON CONFLICT (email_key) DO UPDATE SET memberships = persons.memberships + 1`
 	insertMembers = `INSERT INTO members (account_id, id, person_id, email_key, org_user_id)
 SELECT $1, CAST(j.value->>0 AS BIGINT), p.id, p.email_key, NULLIF(j.value->>2, '')
 FROM json_each($2) j CROSS JOIN persons p WHERE p.email_key = j.value->>1
 RETURNING id, person_id`
-	insertProfiles = `INSERT INTO member_profiles (account_id, member_id, status, first_name, last_name, company_name, department,
+	insertProfiles = `INSERT INTO member_profiles (account_id, member_id, status, email, first_name, last_name, company_name, department,
   company_contact_phone, work_number, street, suite_number, city, zip, state, country,
   can_create_bot, is_developer, data_table_access, created_at)
 SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, j.value->>5,
-  j.value->>6, j.value->>7, j.value->>8, j.value->>9, j.value->>10, j.value->>11, j.value->>12, j.value->>13,
+  j.value->>6, j.value->>7, j.value->>8, j.value->>9, j.value->>10, j.value->>11, j.value->>12, j.value->>13, j.value->>14,
   1, 1, 0, $3 FROM json_each($2) j`
 	updateProfiles = `UPDATE member_profiles SET
   first_name = COALESCE(NULLIF(j.value->>1, ''), first_name),
@@ -55,7 +55,7 @@ func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) (
 	now := tx.batch.At.UnixMicro()
 	persons := jsonRows(len(people), func(i int) jsonRow {
 		p := &people[i]
-		return jsonRow{tx.ID(), directory.NewUserID(), p.Email.Address, p.Email.Key}
+		return jsonRow{tx.ID(), directory.NewUserID(), p.Email.Key}
 	})
 	if err := tx.execRows(ctx, len(people), upsertPersons, persons, now); err != nil {
 		return nil, wrapf(err, "create the persons")
@@ -83,7 +83,7 @@ func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) (
 		return nil, wrapf(err, "create the members")
 	}
 	profiles := jsonRows(len(people), func(i int) jsonRow {
-		return append(jsonRow{int64(ids[i]), string(people[i].Status)}, profileRow(&people[i].Profile)...)
+		return append(jsonRow{int64(ids[i]), string(people[i].Status), people[i].Email.Address}, profileRow(&people[i].Profile)...)
 	})
 	if err := tx.execRows(ctx, n, insertProfiles, tx.account, profiles, now); err != nil {
 		return nil, wrapf(err, "create the profiles")

@@ -82,7 +82,7 @@ func checkPlansAreSeen(t *testing.T, dsn, account string, explain explainer) {
 	for query, args := range map[string][]string{
 		"SELECT id FROM members WHERE person_id = $1":                                           {"1"},
 		"SELECT id FROM members WHERE account_id = $1 AND removal_id IS NULL AND person_id = 7": {account},
-		"SELECT memberships FROM persons WHERE email_key = $1":                                    {"x"},
+		"SELECT memberships FROM persons WHERE email_key = $1":                                  {"x"},
 	} {
 		if len(walks(explain(t, storetest.SQL(t, dsn), query, args))) == 0 {
 			t.Errorf("the plan of %q walks, and was taken for a good one", query)

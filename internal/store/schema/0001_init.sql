@@ -37,7 +37,6 @@ CREATE TABLE secret_keys (
 CREATE TABLE persons (
   id          {{.Int}} NOT NULL PRIMARY KEY,
   public_id   {{.Key}} NOT NULL UNIQUE,
-  email       TEXT,                -- NULL once erased
   email_key   {{.Key}} UNIQUE,     -- NULL once erased
   memberships {{.Int}} NOT NULL,   -- in all accounts, those that can be restored included
   created_at  {{.Int}} NOT NULL
@@ -70,6 +69,7 @@ CREATE TABLE member_profiles (
   account_id            {{.Int}} NOT NULL,
   member_id             {{.Int}} NOT NULL,
   status                {{.Key}} NOT NULL,
+  email                 TEXT NOT NULL, -- as this account spells it
   first_name            TEXT NOT NULL,
   last_name             TEXT NOT NULL,
   company_name          TEXT NOT NULL,
