@@ -107,6 +107,7 @@ func SQL(t testing.TB, dsn string) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
+	db.SetMaxIdleConns(0) // many tests share one server
 	t.Cleanup(func() { db.Close() })
 	return db
 }
