@@ -1,6 +1,9 @@
 package jsonstream
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
@@ -117,10 +120,8 @@ func (s *keySet) add(hash uint64) bool {
 		s.many[hash] = struct{}{}
 		return true
 	}
-	for _, h := range s.few[:s.n] {
-		if h == hash {
-			return false
-		}
+	if slices.Contains(s.few[:s.n], hash) {
+		return false
 	}
 	if s.n < len(s.few) {
 		s.few[s.n] = hash
