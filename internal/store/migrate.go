@@ -23,6 +23,13 @@ var schemaFiles embed.FS
 // versionTable is where goose keeps which migrations ran.
 const versionTable = "roster_migrations"
 
+// How often, in seconds, and how many times a server asks for its turn to
+// migrate a PostgreSQL database.
+const (
+	lockPeriod   = 1
+	lockAttempts = 300
+)
+
 // schemaTypes fill in the schema's templates.
 type schemaTypes struct {
 	Postgres       bool
@@ -114,8 +121,8 @@ func (s *Store) lockMigrations(ctx context.Context) (unlock func(), err error) {
 		return func() {}, nil
 	}
 	var file string
-	if err := s.write.QueryRowContext(ctx, "SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&file); err != nil {
-		return nil, s.engine.mapError(err)
+	if err := s.row(ctx, "SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&file); err != nil {
+		return nil, err
 	}
 	unlock, err = lockedfile.MutexAt(file + ".migrate").Lock()
 	return unlock, wrapf(err, "lock the database for migration")
@@ -126,7 +133,7 @@ func (s *Store) migrations() (*goose.Provider, error) {
 	opts := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true)}
 	if s.engine.types.Postgres {
 		dialect = database.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(lockPeriod, lockAttempts))
 		if err != nil {
 			return nil, err
 		}

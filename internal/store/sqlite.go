@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -69,11 +70,35 @@ func (s *Store) openSQLite(ctx context.Context, path string, mustExist bool) err
 	s.reader = reader{q: &prepared{on: s.read}, engine: sqliteEngine}
 	s.close = func() error { return errors.Join(s.read.Close(), writer.close(), s.write.Close()) }
 
-	if err := checkOurs(ctx, s.write, path); err != nil {
-		s.close() //nolint:errcheck // the first error counts
-		return err
+	// Not on s.write, which would put another program's file into WAL mode.
+	err = checkOurs(ctx, s.read, path)
+	if err == nil {
+		err = enterWAL(ctx, s.write, path)
 	}
-	return nil
+	if err != nil {
+		s.close() //nolint:errcheck // the first error counts
+	}
+	return err
+}
+
+// enterWAL makes the first connection that writes, which puts a new file into
+// WAL mode for good. SQLite does not wait while others look at the file, so
+// this does.
+func enterWAL(ctx context.Context, db *sql.DB, path string) error {
+	for deadline := time.Now().Add(busyTimeout * time.Millisecond); ; {
+		conn, err := db.Conn(ctx)
+		if err == nil {
+			return conn.Close()
+		}
+		if !errors.Is(sqliteEngine.mapError(err), directory.ErrUnavailable) || time.Now().After(deadline) {
+			return explainSQLite(err, path)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // sqliteDSN names the file with the settings that every connection needs. FULL
@@ -116,19 +141,23 @@ func makePrivate(path string) error {
 	return f.Close()
 }
 
-// checkOurs makes sure that the file is a database of ours or a new one.
+// checkOurs makes sure that the file is a database of ours or a new one. The
+// first migration marks it as ours, in one transaction with its tables; before
+// that there is the table of migrations, made by another process just now or
+// by one that was killed.
 func checkOurs(ctx context.Context, db *sql.DB, path string) error {
 	var id, tables int
+	const foreign = "SELECT COUNT(*) FROM sqlite_schema WHERE tbl_name NOT IN ('" + versionTable + "', 'sqlite_sequence')"
+	if err := db.QueryRowContext(ctx, foreign).Scan(&tables); err != nil {
+		return explainSQLite(err, path)
+	}
+	if tables == 0 {
+		return nil
+	}
 	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
 		return explainSQLite(err, path)
 	}
-	if id == applicationID {
-		return nil
-	}
-	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_schema").Scan(&tables); err != nil {
-		return explainSQLite(err, path)
-	}
-	if tables > 0 {
+	if id != applicationID {
 		return fmt.Errorf("%s is the database of another program: check --database", path)
 	}
 	return nil
