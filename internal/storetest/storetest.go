@@ -97,6 +97,14 @@ func migrate(t testing.TB, dsn string) {
 // SQL opens the database beside the store, to look into it or to spoil it.
 func SQL(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
+	db := open(t, dsn)
+	db.SetMaxIdleConns(0) // many tests share one server
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func open(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
 	driver := "sqlite"
 	if strings.HasPrefix(dsn, "postgres") {
 		driver = "pgx"
@@ -107,8 +115,6 @@ func SQL(t testing.TB, dsn string) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.SetMaxIdleConns(0) // many tests share one server
-	t.Cleanup(func() { db.Close() })
 	return db
 }
 
@@ -127,7 +133,9 @@ type Content map[string][]string
 // has changed. id_blocks is left out: taking ids in advance is no change.
 func Dump(t testing.TB, dsn string) Content {
 	t.Helper()
-	db := SQL(t, dsn)
+	db := open(t, dsn)
+	db.SetMaxOpenConns(1)
+	defer db.Close()
 	tables := "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 	if strings.HasPrefix(dsn, "postgres") {
 		tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
