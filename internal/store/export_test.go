@@ -46,3 +46,8 @@ func (s *Store) ReaderValue(ctx context.Context, query string) (value string, er
 
 // ReadDB is the pool of the connections that read.
 func (s *Store) ReadDB() *sql.DB { return s.read }
+
+// Exec runs a statement of a test's own in the transaction.
+func (tx *Tx) Exec(ctx context.Context, query string, args ...any) error {
+	return tx.exec(ctx, query, args...)
+}

@@ -58,11 +58,11 @@ type fixture struct {
 	account directory.AccountID
 }
 
-// newFixture opens the store and makes an account of owner@<name>.example.
-func newFixture(t testing.TB, dsn, name string, o store.Options) *fixture {
+// newFixture opens the store and makes the account x of owner@x.example.
+func newFixture(t testing.TB, dsn string) *fixture {
 	t.Helper()
-	f := &fixture{TB: t, dsn: dsn, store: storetest.Open(t, dsn, o)}
-	f.another(name)
+	f := &fixture{TB: t, dsn: dsn, store: storetest.Open(t, dsn, store.Options{})}
+	f.another("x")
 	return f
 }
 
@@ -113,15 +113,6 @@ func (f *fixture) members(addresses ...string) []directory.MemberID {
 		return err
 	})
 	return ids
-}
-
-// numbered returns addresses 0@x.example, 1@x.example ...
-func numbered(n int, domain string) []string {
-	addresses := make([]string, n)
-	for i := range addresses {
-		addresses[i] = fmt.Sprintf("user-%d@%s", i, domain)
-	}
-	return addresses
 }
 
 // remove ends the memberships of people, with details of the given text.

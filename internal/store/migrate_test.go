@@ -177,7 +177,7 @@ func TestProcessesThatStartTogetherMigrateOnce(t *testing.T) {
 		if n := migrations(t, dsn); n != 1 {
 			t.Errorf("%d migrations ran", n)
 		}
-		newFixture(t, dsn, "x", store.Options{}) // it works
+		newFixture(t, dsn) // it works
 	})
 }
 

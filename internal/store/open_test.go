@@ -151,7 +151,7 @@ func TestDatabaseFileIsWhereItWasAskedForAndPrivate(t *testing.T) {
 		fresh, err := store.Open(context.Background(), path, store.Options{})
 		must(t, err)
 		must(t, errors.Join(fresh.Migrate(context.Background()), fresh.Close()))
-		f := newFixture(t, path, "x", store.Options{})
+		f := newFixture(t, path)
 		entries, err := os.ReadDir(dir)
 		must(t, err)
 		var names []string

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"roster/internal/directory"
-	"roster/internal/store"
 	"roster/internal/storetest"
 )
 
@@ -52,7 +51,7 @@ var planArgs = map[string][]string{
 func TestHotStatementsFindTheirRowsByIndex(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
-		f := newFixture(t, dsn, "x", store.Options{})
+		f := newFixture(t, dsn)
 		engine := f.store.Engine()
 		fillForPlans(t, dsn, f.account, planData[engine])
 		const list = "[1000001,1000002,1000003]"
