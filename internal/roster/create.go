@@ -125,6 +125,9 @@ func (r *Roster) CreateGroup(ctx context.Context, caller auth.Caller, accountID,
 // AssignRole gives live members, named by address, an admin role, or, when bot
 // is the public id of one, a bot role in that bot.
 func (r *Roster) AssignRole(ctx context.Context, caller auth.Caller, accountID, role, bot string, members []string) error {
+	if len(members) == 0 {
+		return directory.Errorf(directory.ErrInvalid, "the role is given to nobody")
+	}
 	return r.attach(ctx, caller, accountID, members, func(tx *store.Tx, found []directory.Candidate) error {
 		return tx.AssignRole(ctx, role, bot, found)
 	})

@@ -124,13 +124,16 @@ func (im *importer) check(rows []ImportRow) {
 				im.bad = append(im.bad, badRow(row, fmt.Sprintf("the orgUserId is in line %d already", line)))
 				continue
 			}
-			orgIDs[orgID] = row.Line
 		}
 		if field := row.Profile.Invalid(); field != "" {
 			im.bad = append(im.bad, badRow(row, field+" is too long or has control characters"))
 			continue
 		}
+		// A bad row takes nothing: the next one with its ids may be good.
 		emails[email.Key] = row.Line
+		if orgID != "" {
+			orgIDs[orgID] = row.Line
+		}
 		im.good = append(im.good, goodRow{row, email, orgID})
 	}
 	slices.SortFunc(im.good, func(a, b goodRow) int { return strings.Compare(a.email.Key, b.email.Key) })
