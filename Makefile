@@ -44,7 +44,7 @@ fmt: ## Format the code
 .PHONY: lint
 lint: ## Check format, vet and lint, and that go.mod is tidy
 	go vet ./...
-	$(LINT) run
+	$(LINT) run --allow-parallel-runners
 	go mod tidy -diff
 
 .PHONY: check
