@@ -216,8 +216,10 @@ func TestTransactionEndedByADeadlockRunsAgain(t *testing.T) {
 		}()
 	}
 	must(t, errors.Join(<-done, <-done))
-	if runs.Load() != 3 {
-		t.Errorf("%d runs, want 3: one of the two was to be ended and to run again", runs.Load())
+	// One is ended at least; what runs again takes its rows in the same order and
+	// can meet the other once more.
+	if runs.Load() < 3 {
+		t.Errorf("%d runs: neither was ended and ran again", runs.Load())
 	}
 	_, err := f.store.VerifyAudit(context.Background())
 	must(t, err)

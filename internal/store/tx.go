@@ -35,7 +35,7 @@ type Tx struct {
 
 // writeAttempts is how often a transaction is run that the database rolls back
 // because of a conflict with others.
-const writeAttempts = 3
+const writeAttempts = 5
 
 // errNoAudit is a mistake of ours: nothing is ever written without a record.
 var errNoAudit = errors.New("a transaction wrote no audit record")
