@@ -163,6 +163,7 @@ func TestVerifyFindsEveryChangedValue(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		f := auditFixture(t, dsn)
 		db := storetest.SQL(t, dsn)
+		db.SetMaxIdleConns(1) // it asks often
 		tried, changes := 0, 0
 		every := 1
 		if f.store.Engine() == "postgres" {
@@ -197,6 +198,7 @@ func TestVerifyFindsEveryDeletedRowButErasedDetails(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		f := auditFixture(t, dsn)
 		db := storetest.SQL(t, dsn)
+		db.SetMaxIdleConns(1) // it asks often
 		for _, row := range auditRows(t, db) {
 			row.remove(t, db)
 			_, err := f.verify()

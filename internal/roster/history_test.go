@@ -1,0 +1,296 @@
+package roster_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/roster"
+	"roster/internal/store"
+	"roster/internal/storetest"
+)
+
+// lived is what a member has gathered since they became one. A member who was
+// removed and came back starts with nothing.
+type lived struct {
+	OrgID  string
+	Groups []string
+	Roles  int
+	Bots   int
+}
+
+// history is a random history of two accounts that share people, beside a model
+// of each: live member -> lived.
+type history struct {
+	t       *rapid.T
+	db      *sql.DB
+	roster  *roster.Roster
+	ahead   *atomic.Int64 // nanoseconds that the clock was put forward
+	account [2]string
+	caller  [2]auth.Caller
+	model   [2]map[string]lived
+	names   int
+}
+
+func (h *history) must(err error) {
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+var ctxBackground = context.Background()
+
+// start makes the two accounts; owner@<i>.io owns the i-th.
+func (h *history) start() {
+	for i := range h.account {
+		owner := fmt.Sprintf("owner@%d.io", i)
+		id, err := h.roster.CreateAccount(ctxBackground, auth.Operator(), "History", owner)
+		h.must(err)
+		var key directory.AccountID
+		h.must(h.db.QueryRow("SELECT id FROM accounts WHERE public_id = $1", id).Scan(&key))
+		h.account[i] = id
+		h.caller[i] = auth.AppCaller(directory.App{
+			ID: 1, Account: key, Origin: directory.OriginAdminConsole, Scopes: []directory.Scope{directory.ScopeUserManagement},
+		}, "history")
+		h.model[i] = map[string]lived{owner: {}}
+	}
+}
+
+var (
+	historyPeople = []string{"a@h.io", "b@h.io", "c@h.io", "d@h.io"}
+	historyOrgIDs = []string{"", "", "A", "B", "C"}
+)
+
+// live draws some live members of an account, one or more.
+func (h *history) live(i int) []string {
+	all := make([]string, 0, len(h.model[i]))
+	for email := range h.model[i] {
+		all = append(all, email)
+	}
+	slices.Sort(all)
+	return rapid.SliceOfNDistinct(rapid.SampledFrom(all), 1, 3, rapid.ID).Draw(h.t, "members")
+}
+
+// name returns a fresh name that sorts behind those before.
+func (h *history) name() string {
+	h.names++
+	return fmt.Sprintf("name %03d", h.names)
+}
+
+// join imports people, new ones or not; those who cannot be taken are skipped.
+func (h *history) join(i int) {
+	emails := rapid.SliceOfNDistinct(rapid.SampledFrom(historyPeople), 1, 3, rapid.ID).Draw(h.t, "join")
+	var rows []roster.ImportRow
+	for n, email := range emails {
+		orgID := rapid.SampledFrom(historyOrgIDs).Draw(h.t, "org id")
+		rows = append(rows, roster.ImportRow{Line: n + 1, Email: strings.ToUpper(email), OrgUserID: orgID})
+	}
+	out, err := h.roster.ImportUsers(ctxBackground, auth.Operator(), h.account[i], rows, roster.ImportOptions{SkipBad: true})
+	h.must(err)
+	created := 0
+	taken := map[string]bool{}
+	for _, m := range h.model[i] {
+		taken[m.OrgID] = m.OrgID != "" || taken[m.OrgID]
+	}
+	inFile := map[string]bool{}
+	for n, email := range emails {
+		orgID := rows[n].OrgUserID
+		if orgID != "" && inFile[orgID] {
+			continue // bad by the file alone
+		}
+		inFile[orgID] = true
+		if _, member := h.model[i][email]; !member && (orgID == "" || !taken[orgID]) {
+			h.model[i][email] = lived{OrgID: orgID}
+			created++
+		}
+	}
+	if out.Created != created || len(out.Bad) != len(rows)-created {
+		h.t.Fatalf("import of %+v: %+v, want %d created", rows, out, created)
+	}
+}
+
+func (h *history) update(i int, emails []string, change func(*lived)) {
+	for _, email := range emails {
+		m := h.model[i][email]
+		change(&m)
+		h.model[i][email] = m
+	}
+}
+
+func (h *history) group(i int) {
+	name, emails := h.name(), h.live(i)
+	_, err := h.roster.CreateGroup(ctxBackground, auth.Operator(), h.account[i], name, emails)
+	h.must(err)
+	h.update(i, emails, func(m *lived) { m.Groups = append(slices.Clone(m.Groups), name) })
+}
+
+func (h *history) role(i int) {
+	emails := h.live(i)
+	h.must(h.roster.AssignRole(ctxBackground, auth.Operator(), h.account[i], directory.RoleAdmin, "", emails))
+	h.update(i, emails, func(m *lived) { m.Roles = 1 })
+}
+
+func (h *history) bot(i int) {
+	if len(h.model[i]) < 3 {
+		return // somebody must be left who can go
+	}
+	owner := h.live(i)[:1]
+	_, err := h.roster.CreateBot(ctxBackground, auth.Operator(), h.account[i], h.name(), owner[0])
+	h.must(err)
+	h.update(i, owner, func(m *lived) { m.Bots++ })
+}
+
+// remove names people by both kinds of id, strangers and rubbish among them,
+// and compares every refusal: who, why and in which order.
+func (h *history) remove(i int) {
+	refs := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) directory.UserRef {
+		if rapid.IntRange(0, 2).Draw(t, "kind") == 0 {
+			return directory.UserRef{Kind: directory.ByOrgUserID, Text: rapid.SampledFrom([]string{"A", "B", " C ", "a", "", "\x00"}).Draw(t, "org id")}
+		}
+		people := append(slices.Clone(historyPeople), " B@H.io", "owner@0.io", "owner@1.io", "nobody@h.io", "no address", "")
+		return directory.UserRef{Text: rapid.SampledFrom(people).Draw(t, "address")}
+	}), 1, 6).Draw(h.t, "remove")
+	out, err := h.roster.RemoveUsers(ctxBackground, h.caller[i], refs, "id")
+	h.must(err)
+	var want, got []string
+	seen := map[string]bool{}
+	for n, ref := range refs {
+		who, reason := h.judge(i, ref)
+		if !seen[who] && reason != "" {
+			want = append(want, fmt.Sprint(n, reason))
+		}
+		seen[who] = true
+	}
+	for _, r := range out.Refused {
+		got = append(got, fmt.Sprint(r.Ref, r.Reason))
+	}
+	for email := range h.model[i] {
+		if _, reason := h.judge(i, directory.UserRef{Text: email}); seen[email] && reason == "" {
+			delete(h.model[i], email)
+		}
+	}
+	if !slices.Equal(got, want) || out.Removed != len(seen)-len(want) {
+		h.t.Fatalf("removal of %+v: %d removed, refused %v, want %v of %d", refs, out.Removed, got, want, len(seen))
+	}
+}
+
+// judge says whom a mention is about, by their address where they are a member,
+// and why they stay.
+func (h *history) judge(i int, ref directory.UserRef) (who string, reason directory.Reason) {
+	key := strings.TrimSpace(ref.Text)
+	if ref.Kind == directory.ByEmail {
+		key = strings.ToLower(key)
+	}
+	if key == "" || key == "\x00" || key == "no address" {
+		return fmt.Sprintf("%+v", ref), directory.ReasonInvalidID
+	}
+	for email, m := range h.model[i] {
+		if ref.Kind == directory.ByEmail && email != key || ref.Kind == directory.ByOrgUserID && m.OrgID != key {
+			continue
+		}
+		switch {
+		case email == fmt.Sprintf("owner@%d.io", i):
+			return email, directory.ReasonAccountOwner
+		case m.Bots > 0:
+			return email, directory.ReasonBotOwner
+		}
+		return email, ""
+	}
+	return fmt.Sprint(ref.Kind, key), directory.ReasonUserNotFound
+}
+
+// purge lets the restore window of all removals pass.
+func (h *history) purge(int) {
+	h.ahead.Add(int64(2 * time.Hour))
+	_, err := h.roster.PurgeExpired(ctxBackground, auth.System())
+	h.must(err)
+}
+
+// check compares both accounts with their models, as a reader of the live
+// views sees them.
+func (h *history) check(after string) {
+	for i := range h.account {
+		members := map[string]*lived{} // by id
+		emails := map[string]string{}
+		h.each(i, "SELECT CAST(m.id AS TEXT), COALESCE(p.email_key, 'erased'), COALESCE(m.org_user_id, '') "+
+			"FROM live_members m JOIN persons p ON p.id = m.person_id WHERE m.account_id = $1", func(id, email, orgID string) {
+			members[id], emails[id] = &lived{OrgID: orgID}, email
+		})
+		h.each(i, "SELECT CAST(x.member_id AS TEXT), g.name, '' FROM live_group_members x JOIN groups g ON g.account_id = x.account_id AND g.id = x.group_id "+
+			"WHERE x.account_id = $1", func(id, group, _ string) {
+			members[id].Groups = append(members[id].Groups, group)
+		})
+		h.each(i, "SELECT CAST(member_id AS TEXT), '', '' FROM live_member_roles WHERE account_id = $1", func(id, _, _ string) { members[id].Roles++ })
+		h.each(i, "SELECT CAST(owner_id AS TEXT), '', '' FROM bots WHERE account_id = $1", func(id, _, _ string) { members[id].Bots++ })
+		got := map[string]lived{}
+		for id, m := range members {
+			slices.Sort(m.Groups)
+			got[emails[id]] = *m
+		}
+		if diff := cmp.Diff(h.model[i], got); diff != "" {
+			h.t.Fatalf("account %d after %s (-model +database):\n%s", i, after, diff)
+		}
+	}
+}
+
+func (h *history) each(i int, query string, row func(a, b, c string)) {
+	rows, err := h.db.Query(query, h.caller[i].Account)
+	h.must(err)
+	defer rows.Close()
+	for rows.Next() {
+		var a, b, c string
+		h.must(rows.Scan(&a, &b, &c))
+		row(a, b, c)
+	}
+	h.must(rows.Err())
+}
+
+// TestHistoryOfMembersIsThatOfTheModel lets people join, gather groups, roles
+// and bots, leave, be erased and join again, in any order.
+func TestHistoryOfMembersIsThatOfTheModel(t *testing.T) {
+	t.Parallel()
+	steps := []struct {
+		name string
+		do   func(*history, int)
+	}{
+		{"join", (*history).join},
+		{"join again", (*history).join},
+		{"group", (*history).group},
+		{"role", (*history).role},
+		{"bot", (*history).bot},
+		{"remove", (*history).remove},
+		{"remove again", (*history).remove},
+		{"purge", (*history).purge},
+	}
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		var ahead atomic.Int64
+		r, err := roster.Open(ctxBackground, roster.Options{Database: dsn, RestoreWindow: time.Hour, Store: store.Options{
+			Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+		}})
+		must(t, err)
+		defer r.Close()
+		db := storetest.SQL(t, dsn)
+		db.SetMaxIdleConns(1) // it asks often
+		rapid.Check(t, func(rt *rapid.T) {
+			h := &history{t: rt, db: db, roster: r, ahead: &ahead}
+			h.start()
+			for range rapid.IntRange(8, 40).Draw(rt, "steps") {
+				step := rapid.SampledFrom(steps).Draw(rt, "step")
+				step.do(h, rapid.IntRange(0, 1).Draw(rt, "account"))
+				h.check(step.name)
+			}
+		})
+		_, err = r.VerifyAudit(ctxBackground, auth.Operator())
+		must(t, err)
+	})
+}
