@@ -3,8 +3,12 @@ package arch
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -50,17 +54,24 @@ var onlyIn = []struct {
 	{"database/sql", []string{"internal/store", "internal/storetest"}},
 	{"modernc.org/sqlite", []string{"internal/store", "internal/storetest"}},
 	{"github.com/jackc/pgx", []string{"internal/store", "internal/storetest"}},
+	{"github.com/pressly/goose", []string{"internal/store"}},
+	{"os/exec", []string{"internal/storetest"}},
 	{"testing", []string{"internal/storetest", "internal/rostertest"}},
 }
+
+// withoutHTTP are the packages below the doors: not even what they import
+// imports HTTP.
+var withoutHTTP = []string{"internal/directory", "internal/auth", "internal/store", "internal/roster", "internal/jsonstream", "internal/config"}
 
 type goPackage struct {
 	ImportPath string
 	Imports    []string
+	Deps       []string
 }
 
 func list(t *testing.T) map[string]goPackage {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", module+"...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", module+"...")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
@@ -77,29 +88,78 @@ func list(t *testing.T) map[string]goPackage {
 	}
 }
 
+// readSources makes the outcome of this test depend on every source file, which
+// go list reads behind the back of the test cache.
+func readSources(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != "../..":
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".go"):
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestImportTable(t *testing.T) {
 	t.Parallel()
+	readSources(t)
 	packages := list(t)
-	for name, p := range packages {
-		allowed, known := mayImport[name]
-		if !known {
-			t.Errorf("package %s is not in the import table: add it here and to docs/architecture.md", name)
-			continue
-		}
-		for _, imported := range p.Imports {
-			if ours, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, ours) {
-				t.Errorf("%s imports %s, which the import table does not allow", name, ours)
-			}
-			for _, rule := range onlyIn {
-				if (imported == rule.imported || strings.HasPrefix(imported, rule.imported+"/")) && !slices.Contains(rule.by, name) {
-					t.Errorf("%s imports %s, which only %s may", name, imported, strings.Join(rule.by, ", "))
-				}
-			}
-		}
+	for _, broken := range violations(packages) {
+		t.Error(broken)
 	}
 	for name := range mayImport {
 		if _, ok := packages[name]; !ok {
 			t.Errorf("the import table has %s, which does not exist", name)
+		}
+	}
+}
+
+func violations(packages map[string]goPackage) (found []string) {
+	for name, p := range packages {
+		allowed, known := mayImport[name]
+		if !known {
+			found = append(found, fmt.Sprintf("package %s is not in the import table: add it here and to docs/architecture.md", name))
+			continue
+		}
+		for _, imported := range p.Imports {
+			if ours, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, ours) {
+				found = append(found, fmt.Sprintf("%s imports %s, which the import table does not allow", name, ours))
+			}
+			for _, rule := range onlyIn {
+				if (imported == rule.imported || strings.HasPrefix(imported, rule.imported+"/")) && !slices.Contains(rule.by, name) {
+					found = append(found, fmt.Sprintf("%s imports %s, which only %s may", name, imported, strings.Join(rule.by, ", ")))
+				}
+			}
+		}
+		if slices.Contains(withoutHTTP, name) && slices.Contains(p.Deps, "net/http") {
+			found = append(found, name+" imports something that imports net/http")
+		}
+	}
+	return found
+}
+
+// TestImportTableSeesViolations is the control.
+func TestImportTableSeesViolations(t *testing.T) {
+	t.Parallel()
+	for says, p := range map[string]goPackage{
+		"is not in the import table":        {ImportPath: "internal/util"},
+		"the import table does not allow":   {ImportPath: "internal/directory", Imports: []string{module + "internal/store"}},
+		"which only internal/store":         {ImportPath: "internal/roster", Imports: []string{"github.com/jackc/pgx/v5/pgxpool"}},
+		"imports net/http, which only":      {ImportPath: "internal/auth", Imports: []string{"net/http"}},
+		"something that imports net/http":   {ImportPath: "internal/store", Deps: []string{"net/http"}},
+		"internal/storetest, which the imp": {ImportPath: "internal/server", Imports: []string{module + "internal/storetest"}},
+	} {
+		got := violations(map[string]goPackage{p.ImportPath: p})
+		if len(got) != 1 || !strings.Contains(got[0], says) {
+			t.Errorf("%+v: found %q, want that it %q", p, got, says)
 		}
 	}
 }
