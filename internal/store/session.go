@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -128,12 +129,16 @@ func (w *sqliteWriter) beginTx(ctx context.Context) (*sql.Tx, error) {
 	return tx, err
 }
 
+// close waits for its turn and closes the database; callers behind it fail.
 func (w *sqliteWriter) close() error {
 	w.turn <- struct{}{}
-	if w.conn == nil {
-		return nil
+	defer func() { <-w.turn }()
+	var err error
+	if w.conn != nil {
+		err = w.conn.Close()
+		w.conn = nil
 	}
-	return w.conn.Close()
+	return errors.Join(err, w.db.Close())
 }
 
 // runEach executes statements one after the other, where a round trip costs nothing.

@@ -68,7 +68,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, mustExist bool) err
 	writer := newSQLiteWriter(s.write)
 	s.begin = writer.begin
 	s.reader = reader{q: &prepared{on: s.read}, engine: sqliteEngine}
-	s.close = func() error { return errors.Join(s.read.Close(), writer.close(), s.write.Close()) }
+	s.close = func() error { return errors.Join(s.read.Close(), writer.close()) }
 
 	// Not on s.write, which would put another program's file into WAL mode.
 	err = checkOurs(ctx, s.read, path)

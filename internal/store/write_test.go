@@ -217,6 +217,22 @@ func TestWriteGoesOnAfterACallThatEnded(t *testing.T) {
 	})
 }
 
+func TestClosedStoreRefusesAtOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		s, err := store.Open(context.Background(), dsn, store.Options{})
+		must(t, err)
+		must(t, s.PinSecretKey(context.Background(), 1, []byte("x")))
+		must(t, s.Close())
+		if err := s.PinSecretKey(context.Background(), 2, []byte("x")); err == nil {
+			t.Error("a closed store has written")
+		}
+		if _, err := s.Account(context.Background(), "x"); err == nil || errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("a closed store has read: %v", err)
+		}
+	})
+}
+
 // Keys are distinct over all tables and processes.
 func TestKeysAreUniqueAcrossWritersAndStores(t *testing.T) {
 	t.Parallel()
