@@ -121,8 +121,8 @@ func (w *sqliteWriter) beginTx(ctx context.Context) (*sql.Tx, error) {
 		}
 		w.conn, w.q = conn, &prepared{on: conn}
 	}
-	tx, err := w.conn.BeginTx(ctx, nil)
-	if err != nil { // the connection may be to blame, so the next caller gets another
+	tx, err := w.conn.BeginTx(context.WithoutCancel(ctx), nil) // see inTx
+	if err != nil {                                            // the connection may be to blame, so the next caller gets another
 		_ = w.conn.Close()
 		w.conn = nil
 	}
@@ -188,7 +188,7 @@ func beginPostgres(ctx context.Context, db *sql.DB) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil) // see inTx
 	if err != nil {
 		_ = conn.Close()
 		return nil, err

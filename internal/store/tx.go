@@ -78,7 +78,9 @@ func (s *Store) writeOnce(ctx context.Context, c Change, first int64, fn func(*T
 	})
 }
 
-// inTx runs fn in a transaction that writes, and commits it unless fn fails.
+// inTx runs fn in a transaction that writes, and commits it unless fn fails. The
+// transaction does not end with ctx by itself, only its statements do: database/sql
+// would roll back from another goroutine, while this one uses the connection.
 func (s *Store) inTx(ctx context.Context, fn func(*reader, *session) error) error {
 	sess, err := s.begin(ctx)
 	if err != nil {
@@ -90,6 +92,9 @@ func (s *Store) inTx(ctx context.Context, fn func(*reader, *session) error) erro
 		return err
 	}
 	s.traced("COMMIT")
+	if err := ctx.Err(); err != nil {
+		return s.engine.mapError(err)
+	}
 	return s.engine.mapError(sess.tx.Commit())
 }
 
