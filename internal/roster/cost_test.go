@@ -14,6 +14,19 @@ import (
 	"roster/internal/storetest"
 )
 
+// costLists names n people for an import, for removals by address and by both
+// ids, and for a group.
+func costLists(n int) (rows []roster.ImportRow, byEmail, byBoth []directory.UserRef, emails []string) {
+	for i := range n {
+		row := roster.ImportRow{Line: i + 1, Email: fmt.Sprintf("u%d-%d@x.io", n, i), OrgUserID: fmt.Sprintf("E%d-%d", n, i)}
+		rows = append(rows, row)
+		emails = append(emails, row.Email)
+		byEmail = append(byEmail, directory.UserRef{Text: row.Email})
+		byBoth = append(byBoth, byEmail[i], directory.UserRef{Kind: directory.ByOrgUserID, Text: row.OrgUserID})
+	}
+	return rows, byEmail, byBoth, emails
+}
+
 // The cost of a verb is a fixed number of statements, however long its list.
 func TestStatementsDoNotGrowWithTheList(t *testing.T) {
 	t.Parallel()
@@ -40,16 +53,7 @@ func TestStatementsDoNotGrowWithTheList(t *testing.T) {
 		}
 		var first map[string][]string
 		for _, n := range []int{1, 30, 1000} {
-			rows := make([]roster.ImportRow, n)
-			byEmail := make([]directory.UserRef, n)
-			byBoth := make([]directory.UserRef, 0, 2*n)
-			emails := make([]string, n)
-			for i := range n {
-				emails[i] = fmt.Sprintf("u%d-%d@x.io", n, i)
-				rows[i] = roster.ImportRow{Line: i + 1, Email: emails[i], OrgUserID: fmt.Sprintf("E%d-%d", n, i)}
-				byEmail[i] = directory.UserRef{Text: emails[i]}
-				byBoth = append(byBoth, byEmail[i], directory.UserRef{Kind: directory.ByOrgUserID, Text: rows[i].OrgUserID})
-			}
+			rows, byEmail, byBoth, emails := costLists(n)
 			imports := func(o roster.ImportOptions) func() error {
 				return func() error {
 					out, err := r.ImportUsers(ctx, auth.Operator(), account, rows, o)
