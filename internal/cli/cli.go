@@ -73,10 +73,10 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errOut io.Write
 	case errors.Is(err, errPartial):
 		return exitPartial
 	case errors.As(err, &run) && !errors.As(err, &usage):
-		fmt.Fprintln(errOut, "roster:", err)
+		fmt.Fprintln(errOut, "roster:", printableLines(err.Error())) // it may be the words of a host
 		return exitFailed
 	}
-	fmt.Fprintf(errOut, "roster: %v\nSee '%s --help'.\n", err, cmd.CommandPath())
+	fmt.Fprintf(errOut, "roster: %s\nSee '%s --help'.\n", printableLines(err.Error()), cmd.CommandPath())
 	return exitUsage
 }
 
@@ -190,6 +190,16 @@ func (e *env) print(v any, text func(io.Writer)) error {
 	enc := json.NewEncoder(e.out)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+// width is how many columns the terminal has that results go to.
+func (e *env) width() int {
+	if f, ok := e.out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return 80
 }
 
 func isTerminal(stream any) bool {

@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// quickExit keeps the race detector from waiting for a second before each run of
+// the program ends, as GORACE.
+const quickExit = "atexit_sleep_ms=10"
+
 // withServers stops the test's PostgreSQL when all tests are over.
 type withServers struct{ m *testing.M }
 
@@ -59,6 +63,7 @@ func TestScripts(t *testing.T) {
 					env.Setenv("DB", db)
 					env.Setenv("ROSTER_DATABASE", db)
 					env.Setenv("HOME", env.WorkDir+"/home")
+					env.Setenv("GORACE", quickExit)
 					return nil
 				},
 				Condition: func(cond string) (bool, error) { return cond == engine, nil },

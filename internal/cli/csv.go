@@ -107,8 +107,8 @@ func splitHeader(line string, wanted ...string) (comma rune, ok bool) {
 }
 
 // readTable reads a file with a header, whose delimiter is comma. Blank lines
-// are skipped, and blanks around quotes are cut.
-func readTable(text []byte, comma rune) (*table, error) {
+// are skipped, and blanks around quotes are cut. p is told the lines.
+func readTable(text []byte, comma rune, p *progress) (*table, error) {
 	r := csv.NewReader(bytes.NewReader(cutBlanks(text, comma)))
 	r.Comma = comma
 	r.TrimLeadingSpace = comma != '\t' // where a tab is no blank
@@ -123,6 +123,7 @@ func readTable(text []byte, comma rune) (*table, error) {
 			return nil, csvError(err)
 		}
 		line, _ := r.FieldPos(0)
+		p.at(line)
 		switch {
 		case strings.TrimSpace(strings.Join(fields, "")) == "":
 		case t.header == nil:

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,12 +46,14 @@ a text, and kept where it has none.`,
 			if err != nil {
 				return err
 			}
-			rows, err := parseImport(text)
+			rows, err := e.parseImport(text)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+				writing := e.spinner(fmt.Sprintf("Writing %d people", len(rows)))
 				out, err := r.ImportUsers(ctx, auth.Operator(), account, rows, o)
+				writing.end()
 				if err != nil {
 					return err
 				}
@@ -75,16 +79,20 @@ func importColumns() []string {
 }
 
 // parseImport reads the rows of an import file.
-func parseImport(text []byte) ([]roster.ImportRow, error) {
+func (e *env) parseImport(text []byte) ([]roster.ImportRow, error) {
 	columns := importColumns()
 	comma, ok := splitHeader(firstLine(text), columns[0])
 	if !ok {
 		return nil, fmt.Errorf("the first line must name the columns, emailId among them, not %q", firstLine(text))
 	}
-	t, err := readTable(text, comma)
+	lines := bytes.Count(text, []byte("\n"))
+	bar := e.progress("Reading lines", lines)
+	defer bar.end()
+	t, err := readTable(text, comma, bar)
 	if err != nil {
 		return nil, err
 	}
+	bar.at(lines)
 	for i, name := range t.header {
 		known := slices.ContainsFunc(columns, func(c string) bool { return foldColumn(c) == name })
 		if !known {
@@ -108,17 +116,28 @@ func parseImport(text []byte) ([]roster.ImportRow, error) {
 // mostShown is how many bad rows or failed users are listed for people.
 const mostShown = 20
 
+// writeFailures writes the table of those who are shown of all there are.
+func writeFailures(w io.Writer, width int, header []string, rows [][]string, all int) {
+	if all == 0 {
+		return
+	}
+	writeTable(w, width, header, rows)
+	if more := all - len(rows); more > 0 {
+		fmt.Fprintf(w, "... and %d more (--json lists all)\n", more)
+	}
+	fmt.Fprintln(w)
+}
+
 func (e *env) reportImport(out roster.Imported, o roster.ImportOptions) error {
 	if out.Bad == nil {
 		out.Bad = []roster.BadRow{}
 	}
 	err := e.print(out, func(w io.Writer) {
+		var rows [][]string
 		for _, bad := range out.Bad[:min(mostShown, len(out.Bad))] {
-			fmt.Fprintf(w, "line %d: %s: %s\n", bad.Line, bad.Email, bad.Reason)
+			rows = append(rows, []string{strconv.Itoa(bad.Line), bad.Email, bad.Reason})
 		}
-		if more := len(out.Bad) - mostShown; more > 0 {
-			fmt.Fprintf(w, "... and %d more (--json lists all)\n", more)
-		}
+		writeFailures(w, e.width(), []string{"LINE", "ADDRESS", "REASON"}, rows, len(out.Bad))
 		fmt.Fprintf(w, "%d created, %d updated, %d bad rows.\n", out.Created, out.Updated, len(out.Bad))
 	})
 	if err != nil || len(out.Bad) == 0 {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -73,14 +72,4 @@ func (e *env) listText(ctx context.Context, r *roster.Roster, account string) er
 		return err
 	}
 	return w.Flush()
-}
-
-// printable replaces what a terminal would act on rather than show.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }

@@ -75,10 +75,12 @@ func (c *removeCommand) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := c.confirm(len(ids)); err != nil {
+	if err := c.confirm(ctx, len(ids)); err != nil {
 		return err
 	}
 	report := removalReport{Requested: len(ids) + len(skipped), Failed: skipped}
+	bar := c.env.progress("Removing users", len(ids))
+	done := 0
 	for batch := range slices.Chunk(ids, removeBatch) {
 		req := client.RemoveUsersRequest{EmailIDs: batch}
 		if c.orgIDs {
@@ -94,7 +96,10 @@ func (c *removeCommand) run(ctx context.Context, args []string) error {
 		for _, f := range out.Failed {
 			report.Failed = append(report.Failed, failedJSON{EmailID: f.EmailID, OrgUserID: f.OrgUserID, Reason: f.Reason.Message})
 		}
+		done += len(batch)
+		bar.at(done)
 	}
+	bar.end()
 	return errors.Join(err, c.report(&report))
 }
 
@@ -129,11 +134,14 @@ func (c *removeCommand) report(r *removalReport) error {
 		r.Failed = []failedJSON{}
 	}
 	err := c.env.print(r, func(w io.Writer) {
+		var rows [][]string
 		for i := range r.Failed[:min(mostShown, len(r.Failed))] {
-			fmt.Fprintf(w, "%s: %s\n", printable(r.Failed[i].name()), r.Failed[i].Reason)
+			rows = append(rows, []string{r.Failed[i].name(), r.Failed[i].Reason})
 		}
-		if more := len(r.Failed) - mostShown; more > 0 {
-			fmt.Fprintf(w, "... and %d more (--json lists all)\n", more)
+		writeFailures(w, c.env.width(), []string{"NOT REMOVED", "REASON"}, rows, len(r.Failed))
+		if r.Error != "" { // what became of the call that failed is not always known
+			fmt.Fprintf(w, "%d of %d users are known to be removed. Run the same command again to go on.\n", r.Removed, r.Requested)
+			return
 		}
 		fmt.Fprintf(w, "%d of %d users removed, %d not removed.\n", r.Removed, r.Requested, r.Requested-r.Removed)
 	})
@@ -144,13 +152,25 @@ func (c *removeCommand) report(r *removalReport) error {
 }
 
 // confirm asks a person, never a script, for the number of users.
-func (c *removeCommand) confirm(n int) error {
+func (c *removeCommand) confirm(ctx context.Context, n int) error {
 	if c.yes || !isTerminal(c.env.in) || !isTerminal(c.env.err) {
 		return nil
 	}
 	fmt.Fprintf(c.env.err, "This removes up to %d users from the account. Type %d to go on: ", n, n)
-	answer, _ := bufio.NewReader(c.env.in).ReadString('\n')
-	if strings.TrimSpace(answer) != strconv.Itoa(n) {
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(c.env.in).ReadString('\n')
+		answer <- line
+	}()
+	line := ""
+	select {
+	case line = <-answer:
+	case <-ctx.Done(): // Ctrl-C, while the terminal still waits for a line
+	}
+	if !strings.HasSuffix(line, "\n") {
+		fmt.Fprintln(c.env.err)
+	}
+	if strings.TrimSpace(line) != strconv.Itoa(n) {
 		return errors.New("nobody was removed")
 	}
 	return nil
@@ -208,7 +228,7 @@ func parseLeavers(text []byte, orgIDs bool) (ids []string, skipped []failedJSON,
 		ids, err = parseLines(text)
 		return ids, nil, orgIDs, err
 	}
-	t, err := readTable(text, comma)
+	t, err := readTable(text, comma, nil)
 	if err != nil {
 		return nil, nil, false, err
 	}

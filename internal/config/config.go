@@ -33,6 +33,10 @@ func Apply(flags *pflag.FlagSet) error {
 	return err
 }
 
+// DumbTerminal says whether the terminal is one that cannot move its cursor,
+// by TERM=dumb.
+func DumbTerminal() bool { return os.Getenv("TERM") == "dumb" }
+
 // ClientSecret is the client secret from ROSTER_CLIENT_SECRET. It has no flag:
 // the arguments of a process can be read by others.
 func ClientSecret() string { return os.Getenv("ROSTER_CLIENT_SECRET") }
