@@ -48,6 +48,9 @@ type NewApp struct {
 // CreateApp makes a client app of the account and returns its client id and
 // secret. The secret cannot be read again.
 func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID string, app NewApp) (clientID, secret string, err error) {
+	if r.key == nil {
+		return "", "", errNoKey
+	}
 	account, err := r.account(ctx, caller, accountID)
 	if err != nil {
 		return "", "", err

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"roster/internal/auth"
+	"roster/internal/directory"
 	"roster/internal/store"
 )
 
@@ -14,9 +15,6 @@ const (
 	purgeRemovals = 100
 	purgeMembers  = 500
 )
-
-// errNothingToDo ends a transaction that found its work done by somebody else.
-var errNothingToDo = errors.New("nothing to do")
 
 // PurgeExpired erases, for good, who was removed longer ago than the restore
 // window: the membership, all that hangs on it, and the address of a person
@@ -49,13 +47,10 @@ func (r *Roster) purge(ctx context.Context, caller auth.Caller, due store.DueRem
 		var erased int
 		err := r.store.Write(ctx, store.Change{Account: due.Account, Actor: caller.Actor}, func(tx *store.Tx) (err error) {
 			erased, closed, err = tx.Purge(ctx, due.Removal, purgeMembers)
-			if err == nil && erased == 0 && !closed {
-				return errNothingToDo
-			}
 			return err
 		})
-		if errors.Is(err, errNothingToDo) {
-			return total, nil
+		if errors.Is(err, directory.ErrNotFound) {
+			return total, nil // another server has done it
 		}
 		if err != nil {
 			return total, err

@@ -20,9 +20,11 @@ const raceRounds = 40
 // raceBench is an account for races.
 type raceBench struct {
 	*testing.T
+	dsn     string
 	roster  *roster.Roster
 	account string
 	caller  auth.Caller
+	made    int // groups so far
 }
 
 func eachRace(t *testing.T, race func(b *raceBench, round int)) {
@@ -33,7 +35,7 @@ func eachRace(t *testing.T, race func(b *raceBench, round int)) {
 		defer r.Close()
 		account, err := r.CreateAccount(context.Background(), auth.Operator(), "X", "owner@example.com")
 		must(t, err)
-		b := &raceBench{T: t, roster: r, account: account, caller: callerOf(t, dsn, account)}
+		b := &raceBench{T: t, dsn: dsn, roster: r, account: account, caller: callerOf(t, dsn, account)}
 		for round := range raceRounds {
 			race(b, round)
 		}
@@ -160,6 +162,14 @@ func TestRemovalAgainstGroup(t *testing.T) {
 		)
 		if group != nil && !errors.Is(group, directory.ErrNotFound) {
 			b.Errorf("round %d: create group: %v", round, group)
+		}
+		if group == nil {
+			b.made++
+		}
+		var made, live int
+		must(b.T, storetest.SQL(b, b.dsn).QueryRow(`SELECT (SELECT COUNT(*) FROM groups), (SELECT COUNT(*) FROM live_group_members)`).Scan(&made, &live))
+		if made != b.made || live != 0 {
+			b.Errorf("round %d: %d groups, want %d; %d who are out are in one", round, made, b.made, live)
 		}
 	})
 }

@@ -24,7 +24,8 @@ func (s *Store) HotStatements() map[string]string {
 		"selectApp":       selectApp,
 		"selectHead":      selectHead + s.engine.lockRows,
 		"updateHead":      updateHead,
-		"selectRemoved":   selectRemoved + s.engine.lockRows,
+		"selectOpen":      selectOpen + s.engine.lockRows,
+		"selectRemoved":   selectRemoved,
 	}
 	maps.Copy(statements, map[string]string{
 		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles,

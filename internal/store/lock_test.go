@@ -140,6 +140,38 @@ func TestRemovalThatWaitedSeesWhatWasCommittedMeanwhile(t *testing.T) {
 	}
 }
 
+// A purge that waited for another works on what that one left.
+func TestPurgeThatWaitedDoesNotCloseARemovalTooEarly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, storetest.New(t, "postgres"))
+	f.members("a@x.example", "b@x.example")
+	f.remove("", "a@x.example", "b@x.example")
+	due, err := f.store.DueRemovals(context.Background(), time.Now().Add(time.Hour).UnixMicro(), 10)
+	must(t, err)
+	purge := func(ctx context.Context, tx *store.Tx) error {
+		erased, closed, err := tx.Purge(ctx, due[0].Removal, 1)
+		if err == nil && (erased != 1 || closed) {
+			t.Errorf("%d erased and closed: %v", erased, closed)
+		}
+		return err
+	}
+	must(t, f.meanwhile(t, purge, purge))
+	f.write(0, func(ctx context.Context, tx *store.Tx) error {
+		erased, closed, err := tx.Purge(ctx, due[0].Removal, 1)
+		if erased != 0 || !closed {
+			t.Errorf("at the end %d erased and closed: %v", erased, closed)
+		}
+		return err
+	})
+	err = f.tryWrite(0, func(ctx context.Context, tx *store.Tx) error {
+		_, _, err := tx.Purge(ctx, due[0].Removal, 1)
+		return err
+	})
+	if !errors.Is(err, directory.ErrNotFound) {
+		t.Errorf("a closed removal was purged again: %v", err)
+	}
+}
+
 // Nothing can be attached to a member who is leaving.
 func TestWhoeverAttachesToALeavingMemberFindsNobody(t *testing.T) {
 	t.Parallel()

@@ -34,6 +34,7 @@ var planArgs = map[string][]string{
 	"selectApp":       {"cs-1"},
 	"selectHead":      {"{account}"},
 	"updateHead":      {"{account}", "2", "x"},
+	"selectOpen":      {"{account}", "7"},
 	"selectRemoved":   {"{account}", "7", "500"},
 	"purgeTasks":      {"{account}", "{ids}"},
 	"purgeRoles":      {"{account}", "{ids}"},

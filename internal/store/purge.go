@@ -10,6 +10,8 @@ import (
 const (
 	selectDue = `SELECT account_id, id FROM removals WHERE purged_at IS NULL AND created_at <= $1
 ORDER BY account_id, id LIMIT $2`
+	// Not "IS NULL": PostgreSQL would walk the index of what is not purged yet.
+	selectOpen    = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
 	selectRemoved = `SELECT m.id, m.person_id FROM (
   SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL ORDER BY id LIMIT $3
 ) r CROSS JOIN members m WHERE m.account_id = r.account_id AND m.id = r.id`
@@ -24,7 +26,6 @@ ORDER BY account_id, id LIMIT $2`
 WHERE id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j)`
 	purgeDetails = `DELETE FROM audit_details WHERE account_id = $1 AND batch_id IN (
   SELECT c.batch_id FROM audit_chain c WHERE c.account_id = $1 AND c.removal_id = $2 AND c.removal_id <> 0)`
-	// Not "IS NULL": PostgreSQL would walk the index of what is not purged yet.
 	closeRemoval = `UPDATE removals SET purged_at = $3 WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
 )
 
@@ -52,11 +53,17 @@ func (r *reader) DueRemovals(ctx context.Context, cutoff int64, limit int) ([]Du
 // Purge erases up to limit memberships that the removal ended, with all that
 // hangs on them, and the addresses of people whom no account has any more. It
 // leaves an audit record for each. With the last of them go the removal's
-// personal details, and the removal is closed. It reports how many
-// memberships it erased and whether the removal was closed; false and 0 when
-// somebody else has closed it meanwhile.
+// personal details, and the removal is closed. It reports how many memberships
+// it erased and whether the removal is closed now. The error wraps
+// directory.ErrNotFound when somebody else has closed it.
 func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, limit int) (erased int, closed bool, err error) {
 	tx.batch.Removal = removal
+	// Whoever works on a removal has its row to himself; the next one waits, and
+	// then sees what is left.
+	var id directory.RemovalID
+	if err := tx.row(ctx, selectOpen+tx.engine.lockRows, tx.account, removal).Scan(&id); err != nil {
+		return 0, false, wrapf(err, "lock the removal")
+	}
 	var members []directory.Candidate
 	err = tx.each(ctx, func(rows *sql.Rows) error {
 		var c directory.Candidate
@@ -65,7 +72,7 @@ func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, limit int)
 		}
 		members = append(members, c)
 		return nil
-	}, selectRemoved+tx.engine.lockRows, tx.account, removal, limit)
+	}, selectRemoved, tx.account, removal, limit)
 	if err != nil {
 		return 0, false, wrapf(err, "find the removed members")
 	}
@@ -79,11 +86,10 @@ func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, limit int)
 	if len(members) == limit {
 		return limit, false, nil
 	}
-	closed, err = tx.closeRemoval(ctx, removal)
-	if closed && len(members) == 0 {
+	if len(members) == 0 {
 		tx.Record(directory.AuditRun{Kind: directory.AuditRemovalClosed, Object: int64(removal)})
 	}
-	return len(members), closed, err
+	return len(members), true, tx.closeRemoval(ctx, removal)
 }
 
 // EraseAtOnce erases the memberships that this transaction's Remove ended, and
@@ -94,8 +100,7 @@ func (tx *Tx) EraseAtOnce(ctx context.Context, leaving []directory.Candidate) er
 			return err
 		}
 	}
-	_, err := tx.closeRemoval(ctx, tx.batch.Removal)
-	return err
+	return tx.closeRemoval(ctx, tx.batch.Removal)
 }
 
 // erase deletes memberships that the removal ended, children first.
@@ -113,13 +118,7 @@ func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal 
 }
 
 // closeRemoval erases the personal details of a removal of which nobody is left.
-func (tx *Tx) closeRemoval(ctx context.Context, removal directory.RemovalID) (closed bool, err error) {
-	res, err := tx.ExecContext(ctx, tx.traced(closeRemoval), tx.account, removal, tx.batch.At.UnixMicro())
-	if err != nil {
-		return false, wrapf(tx.engine.mapError(err), "close the removal")
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return false, wrapf(tx.engine.mapError(err), "close the removal")
-	}
-	return true, wrapf(tx.exec(ctx, purgeDetails, tx.account, removal), "erase the removal's details")
+func (tx *Tx) closeRemoval(ctx context.Context, removal directory.RemovalID) error {
+	tx.later(1, closeRemoval, tx.account, removal, tx.batch.At.UnixMicro())
+	return wrapf(tx.exec(ctx, purgeDetails, tx.account, removal), "close the removal")
 }

@@ -122,7 +122,8 @@ func (w *sqliteWriter) beginTx(ctx context.Context) (*sql.Tx, error) {
 		w.conn, w.q = conn, &prepared{on: conn}
 	}
 	tx, err := w.conn.BeginTx(context.WithoutCancel(ctx), nil) // see inTx
-	if err != nil {                                            // the connection may be to blame, so the next caller gets another
+	if err != nil {
+		// The connection may be to blame, so the next caller gets another.
 		_ = w.conn.Close()
 		w.conn = nil
 	}
