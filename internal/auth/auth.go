@@ -4,28 +4,7 @@
 // against, and the doors turn its errors into their own words.
 package auth
 
-import (
-	"errors"
-	"fmt"
-
-	"roster/internal/directory"
-)
-
-// Why a caller was refused. Errors that wrap one of these say more to the
-// operator than the wire may.
-var (
-	// ErrCredentials: no token, an unknown or disabled app, a wrong algorithm
-	// or signature.
-	ErrCredentials = errors.New("invalid credentials")
-	// ErrMalformed: what came is no token at all.
-	ErrMalformed = errors.New("malformed token")
-	// ErrExpired: the signature is right, the time is over.
-	ErrExpired = errors.New("token expired")
-	// ErrNotActive: the signature is right, the time has not come.
-	ErrNotActive = errors.New("token not active yet")
-	// ErrScope: the app may not do this, or comes from the Bot Builder.
-	ErrScope = errors.New("scope missing")
-)
+import "roster/internal/directory"
 
 // Caller is who calls a verb, once that is established. The zero Caller may do
 // nothing.
@@ -35,6 +14,7 @@ type Caller struct {
 	Account  directory.AccountID
 	Actor    directory.Actor
 	app      directory.App
+	token    Claims
 	operator bool
 }
 
@@ -49,30 +29,36 @@ func System() Caller {
 	return Caller{Actor: directory.Actor{Kind: directory.ActorSystem}, operator: true}
 }
 
-// AppCaller is an app whose token was verified. label is the token's "sub",
-// which nobody checked.
-func AppCaller(app directory.App, label string) Caller {
+// AppCaller is an app whose token was verified, with what counts of the token.
+func AppCaller(app directory.App, token Claims) Caller {
 	return Caller{
 		Account: app.Account,
-		Actor:   directory.Actor{Kind: directory.ActorApp, ID: int64(app.ID), Label: label},
+		Actor:   directory.Actor{Kind: directory.ActorApp, ID: int64(app.ID), Label: token.Label},
 		app:     app,
+		token:   token,
 	}
 }
+
+// App is the calling app; the zero App for the operator.
+func (c Caller) App() directory.App { return c.app }
+
+// Token is what counts of the token that the app sent.
+func (c Caller) Token() Claims { return c.token }
 
 // ClientID is the client id of a calling app, empty for the operator.
 func (c Caller) ClientID() string { return c.app.ClientID }
 
-// RequireScope returns nil when the caller holds the scope, and otherwise an
-// error that wraps ErrScope. Apps from the Bot Builder hold none of these scopes, whatever
-// the data says.
+// RequireScope returns nil when the caller holds the scope, and otherwise a
+// *Refusal that wraps ErrScope. Apps from the Bot Builder hold none of these
+// scopes, whatever the data says.
 func (c Caller) RequireScope(s directory.Scope) error {
 	switch {
 	case c.operator:
 		return nil
 	case c.app.Origin != directory.OriginAdminConsole:
-		return fmt.Errorf("%w: the app was not made in the Admin Console (origin %q)", ErrScope, c.app.Origin)
+		return Refuse(ReasonBotBuilder, "the app was not made in the Admin Console (origin %q)", c.app.Origin).Of(c.app)
 	case !c.app.Has(s):
-		return fmt.Errorf("%w: the app does not hold %s", ErrScope, s)
+		return Refuse(ReasonScope, "the app does not hold %s", s).Of(c.app)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func TestAppMayTouchItsAccountWithinItsScopes(t *testing.T) {
 		ID: 9, ClientID: "cs-1", Account: 7, Origin: directory.OriginAdminConsole,
 		Scopes: []directory.Scope{directory.ScopeUserManagement},
 	}
-	c := AppCaller(app, "script")
+	c := AppCaller(app, Claims{Label: "script"})
 	if err := errors.Join(c.RequireAccount(7), c.RequireScope(directory.ScopeUserManagement)); err != nil {
 		t.Error(err)
 	}
@@ -65,7 +65,7 @@ func TestAppOfTheBotBuilderHoldsNoScopeWhateverTheDataSays(t *testing.T) {
 	t.Parallel()
 	for _, origin := range []directory.Origin{directory.OriginBotBuilder, "", "Admin-Console", "admin-console "} {
 		app := directory.App{Account: 7, Origin: origin, Scopes: []directory.Scope{directory.ScopeUserManagement}}
-		if err := AppCaller(app, "").RequireScope(directory.ScopeUserManagement); !errors.Is(err, ErrScope) {
+		if err := AppCaller(app, Claims{}).RequireScope(directory.ScopeUserManagement); !errors.Is(err, ErrScope) {
 			t.Errorf("origin %q: %v, want ErrScope", origin, err)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"roster/internal/directory"
 )
 
 var testSecret = []byte("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
@@ -45,15 +47,22 @@ func signText(t testing.TB, key []byte, header, claims string) string {
 	return text + "." + b64.EncodeToString(mac)
 }
 
-// verify reads and verifies a token the way package roster does.
+// verify reads and verifies a token of an app with HS256 the way package roster does.
 func verify(compact string, secrets ...[]byte) (clientID, label string, err error) {
-	token, err := ParseToken(compact)
+	app := directory.App{ClientID: "cs-1", Algorithm: directory.HS256}
+	keys := make([]AppKey, len(secrets))
+	for i, secret := range secrets {
+		keys[i] = AppKey{ID: directory.AppKeyID(i + 1), Material: secret}
+	}
+	token, err := ParseToken(compact, noPlatformKey)
 	if err != nil {
 		return "", "", err
 	}
-	label, err = token.Verify(secrets, testNow)
-	return token.ClientID, label, err
+	claims, err := token.Verify(app, keys, testNow)
+	return token.ClientID, claims.Label, err
 }
+
+func noPlatformKey(string) (*PlatformKey, error) { return nil, nil }
 
 func TestTokenNeedsTheClaimAppIDAlone(t *testing.T) {
 	t.Parallel()
@@ -80,7 +89,7 @@ func TestTokenNamesItsAppByTheFirstClaimThatIsThere(t *testing.T) {
 		{`{}`, ""},
 		{`{"appId":" a "}`, " a "},
 	} {
-		token, err := ParseToken(signText(t, testSecret, `{"alg":"HS256"}`, tt.claims))
+		token, err := ParseToken(signText(t, testSecret, `{"alg":"HS256"}`, tt.claims), noPlatformKey)
 		if token.ClientID != tt.want || (err == nil) != (tt.want != "") || (err != nil && !errors.Is(err, ErrCredentials)) {
 			t.Errorf("%s: client id %q, %v; want %q", tt.claims, token.ClientID, err, tt.want)
 		}
@@ -91,7 +100,7 @@ func TestTokenNamesItsAppByTheFirstClaimThatIsThere(t *testing.T) {
 func TestClientIDThatNoAppCanHaveIsNoCredentials(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"cs-\x00", "\x00", "cs-1\n"} {
-		token, err := ParseToken(hs256(t, jwt.MapClaims{"appId": id}))
+		token, err := ParseToken(hs256(t, jwt.MapClaims{"appId": id}), noPlatformKey)
 		if !errors.Is(err, ErrCredentials) || token.ClientID != "" {
 			t.Errorf("client id %q, %v; want ErrCredentials", token.ClientID, err)
 		}

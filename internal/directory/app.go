@@ -1,9 +1,8 @@
 package directory
 
 import (
-	"fmt"
 	"slices"
-	"strings"
+	"time"
 )
 
 // Origin says where a client app was created.
@@ -35,86 +34,89 @@ const (
 	AppDeleted  AppState = "deleted"
 )
 
-// Scope is a right of an app, in its stored form.
-type Scope string
+// Algorithm is how an app signs its tokens (RFC 7518). The app has it, and the
+// header of a token never chooses.
+type Algorithm string
 
-// Scopes of the public API.
+// The algorithms there are. HS256 is an app's unless it says otherwise.
 const (
-	ScopeUserManagement Scope = "user_management:user_management"
-	ScopeRoleManagement Scope = "role_management:role_management"
-	ScopeDeleteUserData Scope = "delete:delete_user_data"
-	ScopeAuditLogs      Scope = "logs:admin_console_audit_logs"
+	HS256 Algorithm = "HS256"
+	HS512 Algorithm = "HS512"
+	RS256 Algorithm = "RS256"
+	RS512 Algorithm = "RS512"
 )
 
-var scopeLabels = []struct {
-	scope Scope
-	label string
-}{
-	{ScopeUserManagement, "User Management > User Management"},
-	{ScopeRoleManagement, "Profile Management > Role Management"},
-	{ScopeDeleteUserData, "Profile Management > Delete Users Data"},
-	{ScopeAuditLogs, "Logs > Admin Console Audit Logs"},
+// Algorithms lists them all.
+func Algorithms() []Algorithm { return []Algorithm{HS256, HS512, RS256, RS512} }
+
+// ParseAlgorithm reads the name of an algorithm. The error wraps ErrInvalid.
+func ParseAlgorithm(s string) (Algorithm, error) {
+	if a := Algorithm(s); slices.Contains(Algorithms(), a) {
+		return a, nil
+	}
+	return "", Errorf(ErrInvalid, "unknown algorithm %q: use one of %q", s, Algorithms())
 }
 
-// Scopes lists all scopes that there are.
-func Scopes() []Scope {
-	scopes := make([]Scope, len(scopeLabels))
-	for i, sl := range scopeLabels {
-		scopes[i] = sl.scope
-	}
-	return scopes
-}
+// PublicKey reports whether the app signs with a private key of its own, of
+// which only the public half is kept here; otherwise both sides share a secret.
+func (a Algorithm) PublicKey() bool { return a == RS256 || a == RS512 }
 
-// Label is the name of the scope that the console shows; empty for one that
-// there is not.
-func (s Scope) Label() string {
-	for _, sl := range scopeLabels {
-		if sl.scope == s {
-			return sl.label
-		}
-	}
-	return ""
-}
-
-// ParseScope reads a scope by its stored name or by the label that the console
-// shows, in any case and with any blanks around ">". The error wraps
-// ErrInvalid and lists the scopes there are.
-func ParseScope(s string) (Scope, error) {
-	want := foldLabel(s)
-	var known []string
-	for _, sl := range scopeLabels {
-		if want == string(sl.scope) || want == foldLabel(sl.label) {
-			return sl.scope, nil
-		}
-		known = append(known, fmt.Sprintf("%q (%s)", sl.label, sl.scope))
-	}
-	return "", Errorf(ErrInvalid, "unknown scope %q: use one of %s", s, strings.Join(known, ", "))
-}
-
-func foldLabel(s string) string {
-	parts := strings.Split(strings.ToLower(s), ">")
-	for i, p := range parts {
-		parts[i] = strings.Join(strings.Fields(p), " ")
-	}
-	return strings.Join(parts, ">")
+// AppPolicy is what an app demands of its tokens beyond the signature.
+type AppPolicy struct {
+	MustExpire bool // "exp" is needed
+	EnforceJTI bool // "jti" is needed, so each token is good for one call
+	EnforceJWE bool // the signed token comes encrypted to the platform's key
 }
 
 // App is a client of the public API.
 type App struct {
-	ID       AppID
-	ClientID string
-	Account  AccountID
-	Name     string
-	Origin   Origin
-	State    AppState
-	Scopes   []Scope
+	ID        AppID
+	ClientID  string
+	Account   AccountID
+	Name      string
+	Origin    Origin
+	State     AppState
+	Scopes    []Scope
+	Algorithm Algorithm
+	Policy    AppPolicy
+	// RateLimits are the account's own, nil when those of the server hold.
+	RateLimits *RateLimits
+	Created    time.Time
 }
 
 // Has reports whether the app holds the scope.
 func (a App) Has(s Scope) bool { return slices.Contains(a.Scopes, s) }
 
-// SealedSecret is a client secret as the database keeps it.
-type SealedSecret struct {
-	KeyVersion int
-	Sealed     []byte
+// AppKeyID is the internal key of an AppKey.
+type AppKeyID int64
+
+// AppKey is what the tokens of an app are verified with: a client secret, or a
+// public key in PKIX form for RS256 and RS512. An app may have two that are
+// live, so that it can change from one to the other.
+type AppKey struct {
+	ID AppKeyID
+	// Number tells an app's keys apart: 1, 2, 3 ... in the order in which they
+	// were added.
+	Number   int
+	Sealed   Sealed
+	Created  time.Time
+	Retired  time.Time // zero while it is live
+	LastUsed time.Time // zero when never; some minutes behind
+}
+
+// MaxLiveKeys is how many live keys an app may have.
+const MaxLiveKeys = 2
+
+// Sealed is a secret as the database keeps it.
+type Sealed struct {
+	KeyVersion int // of the secret key that seals it
+	Text       []byte
+}
+
+// PlatformKey is the RSA key of this installation, to which tokens may be
+// encrypted, its private half sealed.
+type PlatformKey struct {
+	ID      string // "kid"
+	Sealed  Sealed
+	Created time.Time
 }

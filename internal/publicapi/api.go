@@ -142,7 +142,7 @@ func (a *API) authenticate(r *http.Request) (auth.Caller, error) {
 	case 1:
 		token = strings.TrimSpace(values[0])
 	default:
-		return auth.Caller{}, errTwoTokens
+		return auth.Caller{}, auth.Refuse(auth.ReasonMalformed, "more than one auth header")
 	}
 	return a.roster.Authenticate(r.Context(), token)
 }

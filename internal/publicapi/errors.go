@@ -44,7 +44,10 @@ var (
 	errExpired     = &wireError{401, "error verifying the jwt: jwt expired", 401}
 	errNotActive   = &wireError{401, "error verifying the jwt: jwt not active", 401}
 
-	errTwoTokens = fmt.Errorf("%w: more than one auth header", auth.ErrMalformed)
+	errNoExpiry    = &wireError{401, `error verifying the jwt: "exp" claim is required`, 401}
+	errNoJTI       = &wireError{401, `error verifying the jwt: "jti" claim is required`, 401}
+	errJTILifetime = &wireError{401, `error verifying the jwt: if "jti" claim "exp" must be <= 1 hour(s)`, 401}
+	errReplayed    = &wireError{401, "error verifying the jwt: possibly a replay", 401}
 )
 
 func errEmptyList(key string) error {
@@ -75,6 +78,10 @@ var wireErrors = []struct {
 	{auth.ErrScope, errScope},
 	{auth.ErrExpired, errExpired},
 	{auth.ErrNotActive, errNotActive},
+	{auth.ErrNoExpiry, errNoExpiry},
+	{auth.ErrNoJTI, errNoJTI},
+	{auth.ErrJTILifetime, errJTILifetime},
+	{auth.ErrReplayed, errReplayed},
 	{directory.ErrUnavailable, errUnavailable},
 	{context.DeadlineExceeded, errUnavailable},
 }

@@ -43,10 +43,15 @@ type NewApp struct {
 	// empty to make new ones.
 	ClientID     string
 	ClientSecret string
+	Algorithm    directory.Algorithm // empty for HS256
+	// PublicKey is the RSA key that the app's tokens are verified with, as PEM or
+	// JWK. It is needed with RS256 and RS512, which have no client secret.
+	PublicKey []byte
+	Policy    directory.AppPolicy
 }
 
 // CreateApp makes a client app of the account and returns its client id and
-// secret. The secret cannot be read again.
+// secret. The secret cannot be read again; there is none with a public key.
 func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID string, app NewApp) (clientID, secret string, err error) {
 	if r.key == nil {
 		return "", "", errNoKey
@@ -66,9 +71,11 @@ func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID st
 	} else if app.ClientID, err = directory.ParseName("client id", app.ClientID); err != nil {
 		return "", "", err
 	}
-	if app.ClientSecret == "" {
-		app.ClientSecret = auth.NewClientSecret()
-	} else if err := auth.CheckClientSecret(app.ClientSecret); err != nil {
+	if app.Algorithm == "" {
+		app.Algorithm = directory.HS256
+	}
+	secret, material, err := keyMaterial(app.Algorithm, app.ClientSecret, app.PublicKey)
+	if err != nil {
 		return "", "", err
 	}
 	if app.Origin == "" {
@@ -81,20 +88,41 @@ func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID st
 			ClientID:  app.ClientID,
 			Name:      app.Name,
 			Origin:    app.Origin,
-			Algorithm: auth.AlgorithmHS256,
+			Algorithm: app.Algorithm,
+			Policy:    app.Policy,
 			Scopes:    slices.Compact(app.Scopes),
-			Seal: func(id directory.AppID) directory.SealedSecret {
-				return directory.SealedSecret{
-					KeyVersion: r.keyVersion,
-					Sealed:     r.key.Seal([]byte(app.ClientSecret), secretPurpose(id)),
-				}
-			},
+			Seal:      func(id directory.AppID) directory.Sealed { return r.seal(id, material) },
 		})
 	})
 	if errors.Is(err, directory.ErrExists) {
 		err = directory.Errorf(directory.ErrExists, "an app with the client id %s exists already", app.ClientID)
 	}
-	return app.ClientID, app.ClientSecret, err
+	return app.ClientID, secret, err
+}
+
+// keyMaterial is what the tokens of an app will be verified with: a client
+// secret, the one brought along or else a new one, or the public key. The
+// secret is returned to be shown.
+func keyMaterial(a directory.Algorithm, secret string, publicKey []byte) (shown string, material []byte, err error) {
+	switch {
+	case a.PublicKey() && secret != "":
+		return "", nil, directory.Errorf(directory.ErrInvalid, "an app with %s has a public key and no client secret", a)
+	case a.PublicKey() && len(publicKey) == 0:
+		return "", nil, directory.Errorf(directory.ErrInvalid, "an app with %s needs a public key", a)
+	case a.PublicKey():
+		material, err = auth.ParsePublicKey(publicKey)
+		return "", material, err
+	case len(publicKey) > 0:
+		return "", nil, directory.Errorf(directory.ErrInvalid, "an app with %s has a client secret and no public key", a)
+	case secret == "":
+		secret = auth.NewClientSecret()
+	}
+	return secret, []byte(secret), auth.CheckClientSecret(secret)
+}
+
+// seal encrypts a key of the app.
+func (r *Roster) seal(app directory.AppID, material []byte) directory.Sealed {
+	return directory.Sealed{KeyVersion: r.keyVersion, Text: r.key.Seal(material, secretPurpose(app))}
 }
 
 // CreateBot makes a bot owned by the live member with that address, and returns

@@ -234,8 +234,8 @@ func TestRemovalNeedsTheScopeAnAccountAndNames(t *testing.T) {
 			}
 		}
 		bo := directory.UserRef{Text: "bo@x.io"}
-		s.refused("another scope", auth.ErrScope, "user_management", remove(auth.AppCaller(app, ""), bo))
-		s.refused("an app of the Bot Builder", auth.ErrScope, "Admin Console", remove(auth.AppCaller(builder, ""), bo))
+		s.refused("another scope", auth.ErrScope, "user_management", remove(auth.AppCaller(app, auth.Claims{}), bo))
+		s.refused("an app of the Bot Builder", auth.ErrScope, "Admin Console", remove(auth.AppCaller(builder, auth.Claims{}), bo))
 		s.refused("nobody", auth.ErrScope, "", remove(auth.Caller{}, bo))
 		s.refused("the operator, who belongs to no account", directory.ErrInvalid, "no account", remove(auth.Operator(), bo))
 		s.refused("nobody named", directory.ErrInvalid, "nobody", remove(callerOf(t, dsn, s.one)))

@@ -80,7 +80,7 @@ type faultCase struct {
 func (f *faultCase) Caller() auth.Caller {
 	return auth.AppCaller(directory.App{
 		ID: 1, Account: f.AccountID, Origin: directory.OriginAdminConsole, Scopes: []directory.Scope{directory.ScopeUserManagement},
-	}, "somebody")
+	}, auth.Claims{Label: "somebody"})
 }
 
 func (f *faultCase) refs(emails ...string) []directory.UserRef {

@@ -61,7 +61,7 @@ func (h *history) start() {
 		h.account[i] = id
 		h.caller[i] = auth.AppCaller(directory.App{
 			ID: 1, Account: key, Origin: directory.OriginAdminConsole, Scopes: []directory.Scope{directory.ScopeUserManagement},
-		}, "history")
+		}, auth.Claims{Label: "history"})
 		h.model[i] = map[string]lived{owner: {}}
 	}
 }

@@ -218,5 +218,5 @@ func callerOf(t *testing.T, dsn, account string) auth.Caller {
 	must(t, storetest.SQL(t, dsn).QueryRow("SELECT id FROM accounts WHERE public_id = '"+account+"'").Scan(&id))
 	return auth.AppCaller(directory.App{
 		ID: 1, Account: id, Origin: directory.OriginAdminConsole, Scopes: []directory.Scope{directory.ScopeUserManagement},
-	}, "")
+	}, auth.Claims{})
 }

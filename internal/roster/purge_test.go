@@ -42,7 +42,7 @@ func newPurgeBench(t *testing.T, dsn string, o roster.Options) *purgeBench {
 		app := directory.App{
 			ID: 1, Account: id, Origin: directory.OriginAdminConsole, Scopes: []directory.Scope{directory.ScopeUserManagement},
 		}
-		p.caller[name] = auth.AppCaller(app, "")
+		p.caller[name] = auth.AppCaller(app, auth.Claims{})
 	}
 	return p
 }

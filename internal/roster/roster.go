@@ -14,12 +14,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"roster/internal/auth"
-	"roster/internal/directory"
 	"roster/internal/store"
 )
 
@@ -28,6 +26,7 @@ type Roster struct {
 	store      *store.Store
 	key        *auth.Key // nil unless Options.Secrets asked for it
 	keyVersion int
+	platform   atomic.Pointer[auth.PlatformKey] // once it was read
 	// window is how long a removal can be undone; 0 erases at once.
 	window time.Duration
 }
@@ -180,59 +179,3 @@ func (r *Roster) loadKey(ctx context.Context, path string) error {
 
 // errNoKey is a mistake of ours: whoever handles secrets asks for the key.
 var errNoKey = errors.New("the directory was opened without its secret key")
-
-// secretPurpose binds a sealed client secret to its app.
-func secretPurpose(app directory.AppID) string {
-	return "client secret of app " + strconv.FormatInt(int64(app), 10)
-}
-
-// Authenticate finds out which app sent a token. The error wraps one of
-// package auth and says why; the wire must not.
-func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller, error) {
-	if r.key == nil {
-		return auth.Caller{}, errNoKey
-	}
-	token, err := auth.ParseToken(compact)
-	if err != nil {
-		return auth.Caller{}, err
-	}
-	app, sealed, err := r.store.App(ctx, token.ClientID)
-	why := ""
-	switch {
-	case errors.Is(err, directory.ErrNotFound):
-		why = "no app has the client id " + printable(token.ClientID)
-		sealed = nil
-	case err != nil:
-		return auth.Caller{}, err
-	case app.State != directory.AppEnabled:
-		why = fmt.Sprintf("app %s is %s", app.ClientID, app.State)
-		sealed = nil
-	}
-	secrets := make([][]byte, 0, len(sealed))
-	for _, s := range sealed {
-		secret, err := r.key.Open(s.Sealed, secretPurpose(app.ID))
-		if err != nil {
-			return auth.Caller{}, err
-		}
-		secrets = append(secrets, secret)
-	}
-	label, err := token.Verify(secrets, r.store.Now())
-	switch {
-	case why != "":
-		return auth.Caller{}, fmt.Errorf("%w: %s", auth.ErrCredentials, why)
-	case err != nil:
-		return auth.Caller{}, fmt.Errorf("app %s: %w", app.ClientID, err)
-	}
-	return auth.AppCaller(app, label), nil
-}
-
-// printable is a stranger's claim of a client id as a log may show it. What has
-// not the form of one could be anything, an address included.
-func printable(clientID string) string {
-	if len(clientID) <= 64 && strings.HasPrefix(clientID, "cs-") && !strings.ContainsFunc(clientID, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
-	}) {
-		return clientID
-	}
-	return "(not of the form cs-...)"
-}

@@ -1,0 +1,105 @@
+package auth
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+
+	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
+)
+
+// platformBits is the size of the platform's RSA key: 128 bits of security.
+const platformBits = 3072
+
+// What a token may be encrypted with. RSA1_5 is published too and stays
+// refused: whoever can send tokens could use the server to decrypt others.
+var (
+	keyAlgorithms     = []jose.KeyAlgorithm{jose.RSA_OAEP, jose.RSA_OAEP_256}
+	contentEncryption = []jose.ContentEncryption{jose.A128CBC_HS256, jose.A128GCM, jose.A256GCM}
+)
+
+// PlatformKey is an RSA key of this installation. Tokens of apps with Enforce
+// JWE are encrypted to its public half.
+type PlatformKey struct {
+	// ID is the key's thumbprint (RFC 7638), the "kid" of a token for it.
+	ID      string
+	private *rsa.PrivateKey
+}
+
+// NewPlatformKey makes a key, which takes a second or so.
+func NewPlatformKey() (*PlatformKey, error) {
+	private, err := rsa.GenerateKey(rand.Reader, platformBits)
+	if err != nil {
+		return nil, err
+	}
+	return platformKey(private)
+}
+
+// ParsePlatformKey reads what Marshal wrote.
+func ParsePlatformKey(der []byte) (*PlatformKey, error) {
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, fmt.Errorf("read the platform's key: %w", err)
+	}
+	private, ok := key.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("read the platform's key: it is no RSA key but %T", key)
+	}
+	return platformKey(private)
+}
+
+func platformKey(private *rsa.PrivateKey) (*PlatformKey, error) {
+	jwk := jose.JSONWebKey{Key: private.Public()}
+	thumbprint, err := jwk.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	return &PlatformKey{ID: base64.RawURLEncoding.EncodeToString(thumbprint), private: private}, nil
+}
+
+// Marshal returns the key in PKCS #8 form. It is secret.
+func (k *PlatformKey) Marshal() ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k.private) }
+
+// JWK returns the public half as a JSON Web Key, for those who encrypt to it.
+func (k *PlatformKey) JWK() ([]byte, error) {
+	return json.Marshal(jose.JSONWebKey{Key: k.private.Public(), KeyID: k.ID, Use: "enc", Algorithm: string(jose.RSA_OAEP)})
+}
+
+// decrypt opens an encrypted token and returns the signed one inside. Anybody
+// can encrypt to the platform: that it opens says nothing about who sent it.
+func decrypt(compact string, find FindPlatformKey) (string, error) {
+	parts, err := decodeParts(compact, 5)
+	if err != nil {
+		return "", err
+	}
+	var header struct {
+		Zip any `json:"zip"`
+	}
+	if err := josejson.Unmarshal(parts[0], &header); err != nil {
+		return "", Refuse(ReasonMalformed, "its header has a key twice")
+	}
+	if header.Zip != nil { // compression before encryption gives the text away, and bombs
+		return "", Refuse(ReasonUndecryptable, "compressed tokens are not supported")
+	}
+	jwe, err := jose.ParseEncryptedCompact(compact, keyAlgorithms, contentEncryption)
+	if err != nil {
+		return "", Refuse(ReasonUndecryptable, "its alg or enc is not supported, or its header asks for what is not")
+	}
+	key, err := find(jwe.Header.KeyID)
+	if err != nil {
+		return "", err
+	}
+	if key == nil {
+		return "", Refuse(ReasonUndecryptable, "its kid is not the platform key's")
+	}
+	plain, err := jwe.Decrypt(key.private)
+	if err != nil {
+		return "", Refuse(ReasonUndecryptable, "it does not open with the platform's key")
+	}
+	return string(plain), nil
+}

@@ -1,0 +1,125 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"roster/internal/directory"
+)
+
+// AppKey is a live key of an app, unsealed.
+type AppKey struct {
+	ID directory.AppKeyID
+	// Material is the text of a client secret, or a public key in PKIX form.
+	Material []byte
+}
+
+// Verify checks the token's signature against the live keys of its app, by the
+// app's algorithm, and then its claims at now. The error is a *Refusal. Nothing
+// about the claims is said before the signature was found right.
+//
+// An app that there is not, or that may not call, is verified with no keys: it
+// then takes as long as a wrong signature.
+func (t Token) Verify(app directory.App, keys []AppKey, now time.Time) (Claims, error) {
+	if t.signed == nil {
+		return Claims{}, Refuse(ReasonAlgorithm, "algorithm is not the app's, or the header asks for what is not supported").Of(app)
+	}
+	var c rawClaims
+	key, refusal := t.signedBy(app, keys, &c)
+	if refusal == nil {
+		refusal = t.checkForm(app.Policy)
+	}
+	if refusal == nil {
+		refusal = c.checkTimes(now)
+	}
+	var jti string
+	if refusal == nil {
+		jti, refusal = c.checkPolicy(app.Policy, now)
+	}
+	if refusal != nil {
+		return Claims{}, refusal.Of(app)
+	}
+	verified := Claims{Label: c.label(), Key: key, JTI: jti}
+	if jti != "" {
+		verified.Expires = time.UnixMilli(int64(c.Expiry.seconds * 1000))
+	}
+	return verified, nil
+}
+
+// signedBy finds the key that signed the token and reads its claims.
+func (t Token) signedBy(app directory.App, keys []AppKey, c *rawClaims) (directory.AppKeyID, *Refusal) {
+	algorithm := directory.Algorithm(t.signed.Headers[0].Algorithm)
+	if algorithm != app.Algorithm || len(keys) == 0 {
+		_ = t.signed.Claims(decoy(algorithm), c)
+		if app.Algorithm != "" && algorithm != app.Algorithm {
+			return 0, Refuse(ReasonAlgorithm, "algorithm is not the app's: %s instead of %s", algorithm, app.Algorithm)
+		}
+		return 0, Refuse(ReasonSignature, "the app has no key")
+	}
+	for _, key := range keys {
+		material, err := verificationKey(algorithm, key.Material)
+		if err == nil && t.signed.Claims(material, c) == nil {
+			return key.ID, nil
+		}
+	}
+	return 0, Refuse(ReasonSignature, "the signature is wrong")
+}
+
+// checkForm compares how the token came with how the app wants it.
+func (t Token) checkForm(p directory.AppPolicy) *Refusal {
+	switch {
+	case p.EnforceJWE && !t.encrypted:
+		return Refuse(ReasonNotEncrypted, "the app demands encrypted tokens (JWE)")
+	case !p.EnforceJWE && t.encrypted:
+		return Refuse(ReasonEncrypted, "it is encrypted, and the app does not demand that")
+	}
+	return nil
+}
+
+// minHS512 is the shortest key of HS512 that the library takes, in bytes.
+const minHS512 = 64
+
+// verificationKey is a key's material as the library wants it.
+func verificationKey(a directory.Algorithm, material []byte) (any, error) {
+	switch {
+	case a.PublicKey():
+		return x509.ParsePKIXPublicKey(material)
+	case a == directory.HS512 && len(material) < minHS512:
+		// An HMAC fills its key up with zeros to a block of 128 bytes anyway
+		// (RFC 2104), so this is the same key.
+		return append(slices.Clip(material), make([]byte, minHS512-len(material))...), nil
+	}
+	return material, nil
+}
+
+// Keys that are verified against where there is no key.
+var (
+	decoySecret = make([]byte, minHS512) // as good as any: nothing that it verifies is taken
+	decoyPublic = newDecoy()
+)
+
+// newDecoy makes a public key whose factors nobody knows.
+func newDecoy() *rsa.PublicKey {
+	modulus := make([]byte, minRSABits/8)
+	rand.Read(modulus)
+	modulus[0] |= 0x80
+	modulus[len(modulus)-1] |= 1
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}
+}
+
+// decoy is the key of an algorithm.
+func decoy(a directory.Algorithm) any {
+	switch {
+	case a.PublicKey():
+		return decoyPublic
+	case jose.SignatureAlgorithm(a) == jose.HS256:
+		return decoySecret[:32]
+	}
+	return decoySecret
+}

@@ -1,0 +1,88 @@
+package roster
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+)
+
+// secretPurpose binds a sealed client secret to its app.
+func secretPurpose(app directory.AppID) string {
+	return "client secret of app " + strconv.FormatInt(int64(app), 10)
+}
+
+// Authenticate finds out which app sent a token. A refusal is an *auth.Refusal
+// and says why; the wire must not.
+func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller, error) {
+	if r.key == nil {
+		return auth.Caller{}, errNoKey
+	}
+	token, err := auth.ParseToken(compact, func(kid string) (*auth.PlatformKey, error) {
+		return r.platformKey(ctx, kid)
+	})
+	if err != nil {
+		return auth.Caller{}, err
+	}
+	app, sealed, err := r.store.App(ctx, token.ClientID)
+	unknown := errors.Is(err, directory.ErrNotFound)
+	if err != nil && !unknown {
+		return auth.Caller{}, err
+	}
+	unusable := notCallable(app, token.ClientID, unknown)
+	var keys []auth.AppKey
+	if unusable == nil {
+		if keys, err = r.unseal(app.ID, sealed); err != nil {
+			return auth.Caller{}, err
+		}
+	}
+	claims, err := token.Verify(app, keys, r.store.Now())
+	switch {
+	case unusable != nil:
+		return auth.Caller{}, unusable
+	case err != nil:
+		return auth.Caller{}, err
+	}
+	return auth.AppCaller(app, claims), nil
+}
+
+// notCallable says why nobody can call as the app that a token names; nil when
+// they can.
+func notCallable(app directory.App, clientID string, unknown bool) *auth.Refusal {
+	switch {
+	case unknown:
+		return auth.Refuse(auth.ReasonUnknownApp, "no app has the client id %s", printable(clientID))
+	case app.State == directory.AppDisabled:
+		return auth.Refuse(auth.ReasonAppDisabled, "it is disabled").Of(app)
+	case app.State != directory.AppEnabled:
+		return auth.Refuse(auth.ReasonAppDeleted, "it is deleted").Of(app)
+	}
+	return nil
+}
+
+// unseal opens the live keys of an app.
+func (r *Roster) unseal(app directory.AppID, sealed []directory.AppKey) ([]auth.AppKey, error) {
+	keys := make([]auth.AppKey, len(sealed))
+	for i, s := range sealed {
+		material, err := r.key.Open(s.Sealed.Text, secretPurpose(app))
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = auth.AppKey{ID: s.ID, Material: material}
+	}
+	return keys, nil
+}
+
+// printable is a stranger's claim of a client id as a log may show it. What has
+// not the form of one could be anything, an address included.
+func printable(clientID string) string {
+	if len(clientID) <= 64 && strings.HasPrefix(clientID, "cs-") && !strings.ContainsFunc(clientID, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	}) {
+		return clientID
+	}
+	return "(not of the form cs-...)"
+}
