@@ -2,11 +2,8 @@ package main_test
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,7 +32,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			t.Logf("seed %d", seed)
-			k := newKillTest(t, storetest.Empty(t, engine), population)
+			k := newKillTest(t, engine, population)
 			rng := rand.New(rand.NewPCG(seed, 1))
 			for range kills {
 				k.round(rng, largest)
@@ -52,41 +49,21 @@ type killCall struct {
 }
 
 type killTest struct {
-	*testing.T
-	dsn, home, account string
-	app                map[string]any
-	left               []string // users that no call has named yet
-	calls              []*killCall
+	*testDirectory
+	left  []string // users that no call has named yet
+	calls []*killCall
 }
 
-func newKillTest(t *testing.T, dsn string, population int) *killTest {
-	k := &killTest{T: t, dsn: dsn, home: t.TempDir()}
-	k.account = result(t, k.home, "account", "create", "--database", dsn, "--name", "X", "--owner-email", "owner@example.com")["accountId"].(string)
-	k.app = result(t, k.home, "app", "create", "--database", dsn, "--account", k.account, "--name", "App", "--scope", "user_management:user_management")
-	for i := range population {
-		k.left = append(k.left, fmt.Sprintf("user%d@example.com", i))
-	}
-	people := filepath.Join(k.home, "people.csv")
-	if err := os.WriteFile(people, []byte("emailId\n"+strings.Join(k.left, "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	result(t, k.home, "user", "import", "--database", dsn, "--account", k.account, people)
-	return k
+func newKillTest(t *testing.T, engine string, population int) *killTest {
+	d := newDirectory(t, engine, population)
+	return &killTest{testDirectory: d, left: d.users}
 }
 
 // round serves, lets four callers remove users, and kills the server at a
 // random moment after a random number of answers.
 func (k *killTest) round(rng *rand.Rand, largest int) {
-	serve := command(k.T, k.home, "serve", "--database", k.dsn, "--addr", "127.0.0.1:0")
-	addr, log := startServe(k.T, serve)
-	go func() {
-		for log.Scan() { // keep the pipe empty
-		}
-	}()
-	c, err := client.New(client.Config{Host: "http://" + addr, ClientID: k.app["clientId"].(string), ClientSecret: k.app["clientSecret"].(string)})
-	if err != nil {
-		k.Fatal(err)
-	}
+	serve, addr := k.serve()
+	c := k.client(addr)
 	answers, killAfter := make(chan struct{}, 1000), rng.IntN(6)
 	var dead atomic.Bool
 	var callers sync.WaitGroup
@@ -148,19 +125,9 @@ AND backend_type = 'client backend'`).Scan(&others)
 // checkAll compares the database with what the callers were told.
 func (k *killTest) checkAll() {
 	k.waitForBackends()
-	out, err := command(k.T, k.home, "user", "list", "--database", k.dsn, "--account", k.account).Output()
-	if err != nil {
-		k.Fatal(err)
-	}
-	var users []struct {
-		EmailID string `json:"emailId"`
-	}
-	if err := json.Unmarshal(out, &users); err != nil {
-		k.Fatal(err)
-	}
-	live := make(map[string]bool, len(users))
-	for _, u := range users {
-		live[u.EmailID] = true
+	live := make(map[string]bool)
+	for _, email := range k.list() {
+		live[email] = true
 	}
 	removed, acked := 0, 0
 	for _, call := range k.calls {
@@ -188,7 +155,7 @@ func (k *killTest) checkAll() {
 	}
 	result(k.T, k.home, "audit", "verify", "--database", k.dsn)
 	var records int
-	err = storetest.SQL(k.T, k.dsn).QueryRow("SELECT COUNT(*) FROM audit_records WHERE kind = 'user.deleted'").Scan(&records)
+	err := storetest.SQL(k.T, k.dsn).QueryRow("SELECT COUNT(*) FROM audit_records WHERE kind = 'user.deleted'").Scan(&records)
 	if err != nil || records != removed {
 		k.Errorf("%d users are gone and %d records say so; error %v", removed, records, err)
 	}

@@ -13,9 +13,9 @@ const (
 
 // UserRef names one user the way a request does. The answer echoes it.
 type UserRef struct {
-	Kind IDKind
 	// Text is the id as sent, or the JSON text of a value that is no string.
 	Text string
+	Kind IDKind
 	// NotText marks a number, boolean or null where an id belongs.
 	NotText bool
 }
@@ -79,6 +79,11 @@ type mentions struct {
 	first []int          // for each key the index of the first UserRef with it
 }
 
+// newMentions has room for n keys.
+func newMentions(n int) mentions {
+	return mentions{index: make(map[string]int, n), first: make([]int, 0, n)}
+}
+
 // add notes that the UserRef at ref has the key, and reports whether it is the first.
 func (m *mentions) add(key string, ref int) bool {
 	if _, dup := m.index[key]; dup {
@@ -92,10 +97,20 @@ func (m *mentions) add(key string, ref int) bool {
 // Select folds the ids of a request. Two spellings of one key are one mention;
 // what cannot be a key is kept once per spelling.
 func Select(refs []UserRef) *Selection {
+	// A large call names nearly as many keys as it has ids: room for all of
+	// them at once is half the memory of growing into it.
+	byEmail := 0
+	for _, ref := range refs {
+		if ref.Kind == ByEmail {
+			byEmail++
+		}
+	}
 	s := &Selection{
-		emails: mentions{index: make(map[string]int)},
-		orgIDs: mentions{index: make(map[string]int)},
-		refs:   len(refs),
+		EmailKeys:  make([]string, 0, byEmail),
+		OrgUserIDs: make([]string, 0, len(refs)-byEmail),
+		emails:     newMentions(byEmail),
+		orgIDs:     newMentions(len(refs) - byEmail),
+		refs:       len(refs),
 	}
 	seenInvalid := make(map[UserRef]struct{})
 	for i, ref := range refs {
@@ -200,6 +215,8 @@ func (s *Selection) Decide(found []Candidate) (leaving []Candidate, out Removal)
 		}
 		leaving = append(leaving, c)
 	}
+	unknown := len(s.EmailKeys) + len(s.OrgUserIDs) - len(found) // about
+	out.Refused = slices.Grow(out.Refused, len(s.invalid)+max(0, unknown))
 	for _, i := range s.invalid {
 		out.Refused = append(out.Refused, Refusal{Ref: i, Reason: ReasonInvalidID})
 	}

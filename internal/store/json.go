@@ -2,6 +2,7 @@ package store
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -19,28 +20,37 @@ const (
 
 // jsonInts renders keys as a JSON array, the one parameter of a set-based statement.
 func jsonInts[T ~int64](ids []T) string {
-	b := make([]byte, 0, 2+8*len(ids))
-	b = append(b, '[')
-	for i, id := range ids {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, int64(id), 10)
-	}
-	return string(append(b, ']'))
+	return jsonArray(len(ids), 8*len(ids), func(b []byte, i int) []byte {
+		return strconv.AppendInt(b, int64(ids[i]), 10)
+	})
 }
 
 // jsonTexts renders texts as a JSON array.
 func jsonTexts(texts []string) string {
-	b := make([]byte, 0, 2+24*len(texts))
-	b = append(b, '[')
-	for i, text := range texts {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendJSON(b, text)
+	size := 0
+	for _, text := range texts {
+		size += len(text) + len(`"",`)
 	}
-	return string(append(b, ']'))
+	return jsonArray(len(texts), size, func(b []byte, i int) []byte { return appendJSON(b, texts[i]) })
+}
+
+// jsonArray renders n elements, of about size bytes together. It makes one copy
+// of what may be megabytes.
+func jsonArray(n, size int, appendElement func(b []byte, i int) []byte) string {
+	var out strings.Builder
+	out.Grow(size + len("[]"))
+	out.WriteByte('[')
+	var element []byte
+	for i := range n {
+		element = element[:0]
+		if i > 0 {
+			element = append(element, ',')
+		}
+		element = appendElement(element, i)
+		out.Write(element)
+	}
+	out.WriteByte(']')
+	return out.String()
 }
 
 // jsonRow is a row of a jsonRows array: texts and integers.
