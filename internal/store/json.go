@@ -13,8 +13,12 @@ import (
 // without statistics (a SQLite file never has any, a PostgreSQL table has none
 // at first) both take an account for a handful of rows and walk all of it. The
 // limit, which none is, keeps PostgreSQL from seeing through this.
+//
+// The range, which holds every key, makes PostgreSQL expect one element instead
+// of a hundred. For a hundred it would walk a table of up to 25,000 rows, or of many
+// more as long as it has no statistics, also when the list names one.
 const (
-	list   = `LIMIT 9223372036854775807`
+	list   = `WHERE key BETWEEN 0 AND 9223372036854775807 LIMIT 9223372036854775807`
 	idList = `(SELECT CAST($1 AS BIGINT), CAST(j.atom AS BIGINT) FROM json_each($2) j ` + list + `)`
 )
 

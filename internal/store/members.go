@@ -106,11 +106,13 @@ func (tx *Tx) loadOwnership(ctx context.Context, found []directory.Candidate) er
 	return err
 }
 
+// The members to mark are found by their primary key. "IS TRUE" keeps PostgreSQL
+// from an index of the live members, which has the account but not the id.
 const (
 	insertRemoval = `INSERT INTO removals (account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	markRemoved = `UPDATE members SET removal_id = $3
-WHERE (account_id, id) IN ` + idList + ` AND removal_id IS NULL`
+WHERE (account_id, id) IN ` + idList + ` AND (removal_id IS NULL) IS TRUE`
 )
 
 // Remove ends the memberships of those who leave, writes the removal, and

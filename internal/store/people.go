@@ -14,7 +14,7 @@ SELECT CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, 1, $2 FROM json_ea
 ON CONFLICT (email_key) DO UPDATE SET memberships = persons.memberships + 1`
 	insertMembers = `INSERT INTO members (account_id, id, person_id, email_key, org_user_id)
 SELECT $1, CAST(j.value->>0 AS BIGINT), p.id, p.email_key, NULLIF(j.value->>2, '')
-FROM json_each($2) j CROSS JOIN persons p WHERE p.email_key = j.value->>1
+FROM (SELECT value FROM json_each($2) ` + list + `) j CROSS JOIN persons p WHERE p.email_key = j.value->>1
 RETURNING id, person_id`
 	insertProfiles = `INSERT INTO member_profiles (account_id, member_id, status, email, first_name, last_name, company_name, department,
   company_contact_phone, work_number, street, suite_number, city, zip, state, country,

@@ -23,7 +23,7 @@ ORDER BY account_id, id LIMIT $2`
 	// The person stays as a bare key, which audit records name; the address goes
 	// with the last membership in any account.
 	purgePersons = `UPDATE persons SET memberships = memberships - 1, email_key = CASE WHEN memberships > 1 THEN email_key END
-WHERE id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j)`
+WHERE id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j ` + list + `)`
 	purgeDetails = `DELETE FROM audit_details WHERE account_id = $1 AND batch_id IN (
   SELECT c.batch_id FROM audit_chain c WHERE c.account_id = $1 AND c.removal_id = $2 AND c.removal_id <> 0)`
 	closeRemoval = `UPDATE removals SET purged_at = $3 WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
