@@ -29,10 +29,10 @@ const (
 // server: docs/performance.md has the figures. Each call goes to a server that
 // has just started, since memory that was used once stays with the process.
 func TestMemoryOfALargeCall(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("the peak of a process's memory is read from /proc")
 	}
-	t.Parallel()
 	users := 20_000
 	if long {
 		users = 100_000

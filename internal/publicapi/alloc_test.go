@@ -26,7 +26,7 @@ import (
 // quarter more bytes with the race detector. It is not parallel, so that nothing
 // else allocates.
 //
-//nolint:paralleltest,tparallel // see above
+//nolint:paralleltest // see above
 func TestAllocationsPerID(t *testing.T) {
 	for _, engine := range storetest.Engines {
 		t.Run(engine, func(t *testing.T) {

@@ -145,14 +145,14 @@ func startPostgres() (*postgresServer, error) {
 	if s.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	fsync := "fsync=off"
+	flush := "off"
 	if Fsync {
-		fsync = "fsync=on"
+		flush = "on"
 	}
 	// synchronous_commit stays on, as the product demands.
 	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(s.port), "-k", dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", fsync,
-		"-c", "max_connections=300", "-c", "autovacuum=off", "-c", "log_min_messages=fatal")
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync="+flush,
+		"-c", "full_page_writes="+flush, "-c", "max_connections=300", "-c", "autovacuum=off", "-c", "log_min_messages=fatal")
 	s.cmd.Dir = dir
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Pdeathsig: syscall.SIGQUIT}
 	if err := startOnOwnThread(s.cmd); err != nil {
