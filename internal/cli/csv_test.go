@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -91,6 +93,39 @@ func FuzzLeavers(f *testing.F) {
 		for _, id := range ids {
 			if !strings.Contains(bare.Replace(string(text)), bare.Replace(id)) {
 				t.Fatalf("id %q is not in the file %q", id, text)
+			}
+		}
+	})
+}
+
+// FuzzImport: no file makes the reader fail in any way but with an error, and
+// every text of a row stands in the file.
+func FuzzImport(f *testing.F) {
+	for _, seed := range []string{
+		"emailId\na@x.com", "\ufeffemailId;orgUserId\n\"a@x.com\" ;E1\n\n;\n", "firstName\temail_id\nAnn \"A\"\ta@x.com\r\n", "emailId,\"a\"\"b\"\n\"\n",
+		"emailId,emailId\n", "emailId|nonsense\n", "E-Mail Id\n\"\"\n", "", "\"", "emailId\na,b\n", "emailId,city\na\n\"x\ny\",z",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		rows, err := (&env{err: io.Discard}).parseImport(text)
+		if err != nil {
+			return
+		}
+		bare := strings.NewReplacer(`"`, "", "\r", "")
+		file, lines := bare.Replace(string(text)), bytes.Count(text, []byte("\n"))+1
+		for i, row := range rows {
+			if row.Line < 1 || row.Line > lines || (i > 0 && row.Line <= rows[i-1].Line) {
+				t.Fatalf("row %d is said to be in line %d of %d", i, row.Line, lines)
+			}
+			texts := []string{row.Email, row.OrgUserID}
+			for _, field := range row.Profile.Fields() {
+				texts = append(texts, *field.Text)
+			}
+			for _, text := range texts {
+				if !strings.Contains(file, bare.Replace(text)) {
+					t.Fatalf("%q is not in the file %q", text, file)
+				}
 			}
 		}
 	})

@@ -67,3 +67,29 @@ func FuzzDomainWaysAgree(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseOrgUserID holds that an org id that was taken is taken again as the
+// same, and is one that the schema and the log can hold.
+func FuzzParseOrgUserID(f *testing.F) {
+	for _, seed := range []string{
+		"", " ", "E1", " E1\n", "a,b", `"E1"`, "\x00", "E\x7f1", "\xff", "\u0085E1\u2028", "e\u0301", strings.Repeat("\U0001f600", 256), strings.Repeat("x", 257),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := ParseOrgUserID(s)
+		if err != nil {
+			if id != "" {
+				t.Errorf("%q is refused, yet becomes %q", s, id)
+			}
+			return
+		}
+		if again, err := ParseOrgUserID("\t" + id + " "); err != nil || again != id {
+			t.Errorf("%q becomes %q, and that %q (%v)", s, id, again, err)
+		}
+		if !strings.Contains(s, id) || !utf8.ValidString(id) || id != strings.TrimSpace(id) || id == "" ||
+			strings.ContainsFunc(id, unicode.IsControl) || utf8.RuneCountInString(id) > 256 {
+			t.Errorf("%q becomes %q", s, id)
+		}
+	})
+}
