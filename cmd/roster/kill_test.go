@@ -33,6 +33,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 			t.Parallel()
 			t.Logf("seed %d", seed)
 			k := newKillTest(t, engine, population)
+			k.callsLeft = kills * callers * callsEach
 			rng := rand.New(rand.NewPCG(seed, 1))
 			for range kills {
 				k.round(rng, largest)
@@ -42,6 +43,9 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	}
 }
 
+// In each round so many callers make so many calls each, one after the other.
+const callers, callsEach = 4, 3
+
 // killCall is a call of a round: whom it named, and whether it was acknowledged.
 type killCall struct {
 	emails []string
@@ -50,8 +54,9 @@ type killCall struct {
 
 type killTest struct {
 	*testDirectory
-	left  []string // users that no call has named yet
-	calls []*killCall
+	left      []string // users that no call has named yet
+	callsLeft int      // in this round and all that follow
+	calls     []*killCall
 }
 
 func newKillTest(t *testing.T, engine string, population int) *killTest {
@@ -59,24 +64,26 @@ func newKillTest(t *testing.T, engine string, population int) *killTest {
 	return &killTest{testDirectory: d, left: d.users}
 }
 
-// round serves, lets four callers remove users, and kills the server at a
+// round serves, lets callers remove users, and kills the server at a
 // random moment after a random number of answers.
 func (k *killTest) round(rng *rand.Rand, largest int) {
 	serve, addr := k.serve()
 	c := k.client(addr)
 	answers, killAfter := make(chan struct{}, 1000), rng.IntN(6)
 	var dead atomic.Bool
-	var callers sync.WaitGroup
-	for range 4 {
-		// One of a few sizes each, from a single user to the largest call.
+	var running sync.WaitGroup
+	for range callers {
+		// Any size from a single user to the largest call, more often small; and a
+		// user stays for each call to come.
 		var calls []*killCall
-		for range 3 {
-			n := min(1+rng.IntN(largest)/(1+rng.IntN(20)), len(k.left)/20+1)
+		for range callsEach {
+			k.callsLeft--
+			n := 1 + min(rng.IntN(largest)/(1+rng.IntN(20)), (len(k.left)-k.callsLeft-1)/20)
 			calls = append(calls, &killCall{emails: k.left[:n]})
 			k.left = k.left[n:]
 		}
 		k.calls = append(k.calls, calls...)
-		callers.Go(func() {
+		running.Go(func() {
 			for _, call := range calls {
 				if dead.Load() {
 					return
@@ -102,7 +109,7 @@ func (k *killTest) round(rng *rand.Rand, largest int) {
 		k.Error(err)
 	}
 	_ = serve.Wait()
-	callers.Wait()
+	running.Wait()
 }
 
 // waitForBackends waits until PostgreSQL has ended what the killed servers had
