@@ -33,6 +33,36 @@ func TestCommitOnSQLiteSurvivesAPowerCut(t *testing.T) {
 	}
 }
 
+// After it has been closed a copy of the file alone is a copy of the database.
+func TestClosedSQLiteIsOneFile(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, storetest.New(t, "sqlite"))
+	f.live()
+	if _, err := os.Stat(f.dsn + "-wal"); err != nil {
+		t.Fatalf("what was written is not in the file beside it: %v", err)
+	}
+	must(t, f.store.Close())
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(f.dsn + suffix); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("there is still a %s: %v", suffix, err)
+		}
+	}
+}
+
+// A connection that cannot begin a transaction is replaced, whatever is wrong
+// with it.
+func TestBrokenWriterOfSQLiteIsReplaced(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.New(t, "sqlite")
+	writers := storetest.WatchWriters(t, dsn)
+	f := newFixture(t, dsn)
+	writers.Exec(t, "BEGIN") // and no end
+	if err := f.store.PinSecretKey(context.Background(), 1, []byte("x")); err == nil {
+		t.Error("a transaction began within another")
+	}
+	f.group("Staff")
+}
+
 func TestReadingConnectionsOfSQLiteCannotWrite(t *testing.T) {
 	t.Parallel()
 	s := storetest.Open(t, storetest.New(t, "sqlite"), store.Options{})

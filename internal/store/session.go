@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
@@ -59,6 +60,20 @@ func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	}
 	p.stmts[query] = stmt
 	return stmt, nil
+}
+
+// close closes all statements. Those of a sql.Conn must be closed before it is:
+// database/sql does not do it, and SQLite keeps a connection open, with its
+// files, that has one left.
+func (p *prepared) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var err error
+	for _, stmt := range p.stmts {
+		err = errors.Join(err, stmt.Close())
+	}
+	p.stmts = nil
+	return err
 }
 
 // QueryContext implements querier.
@@ -124,22 +139,28 @@ func (w *sqliteWriter) beginTx(ctx context.Context) (*sql.Tx, error) {
 	tx, err := w.conn.BeginTx(context.WithoutCancel(ctx), nil) // see inTx
 	if err != nil {
 		// The connection may be to blame, so the next caller gets another.
-		_ = w.conn.Close()
-		w.conn = nil
+		_ = w.drop()
 	}
 	return tx, err
+}
+
+// drop closes the connection, if there is one.
+func (w *sqliteWriter) drop() error {
+	if w.conn == nil {
+		return nil
+	}
+	err := w.q.close()
+	// Close would put it back into the pool.
+	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
+	w.conn, w.q = nil, nil
+	return err
 }
 
 // close waits for its turn and closes the database; callers behind it fail.
 func (w *sqliteWriter) close() error {
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }()
-	var err error
-	if w.conn != nil {
-		err = w.conn.Close()
-		w.conn = nil
-	}
-	return errors.Join(err, w.db.Close())
+	return errors.Join(w.drop(), w.db.Close())
 }
 
 // runEach executes statements one after the other, where a round trip costs nothing.

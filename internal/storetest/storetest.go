@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx" of Dump and Exec
-	_ "modernc.org/sqlite"             // the driver "sqlite" of Dump and Exec
 
 	"roster/internal/store"
 )
@@ -31,6 +30,7 @@ func Main(m *testing.M) { os.Exit(Run(m)) }
 // Run is Main without the exit; it returns the exit code.
 func Run(m *testing.M) int {
 	defer stopPostgres()
+	watchSQLite()
 	return m.Run()
 }
 
