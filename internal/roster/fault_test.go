@@ -31,9 +31,16 @@ type faultVerb struct {
 	steps bool
 }
 
+// eraseAtOnce is the verb that runs without a restore window.
+const eraseAtOnce = "remove users for good"
+
 var faultVerbs = []faultVerb{
 	{name: "remove users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "bo@example.com", "owner@example.com", "no@example.com"), "id")
+		return err
+	}},
+	{name: eraseAtOnce, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "owner@example.com"), "id")
 		return err
 	}},
 	{name: "create account", run: func(ctx context.Context, r *roster.Roster, _ *faultCase) error {
@@ -95,7 +102,7 @@ func (f *faultCase) refs(emails ...string) []directory.UserRef {
 // is over at once, so that there is something to purge.
 func (f *faultCase) open(trace func(string)) (*roster.Roster, error) {
 	return roster.Open(context.Background(), roster.Options{
-		Database: f.DSN, Secrets: true, SecretKeyFile: f.Key, RestoreWindow: time.Nanosecond,
+		Database: f.DSN, Secrets: true, SecretKeyFile: f.Key, RestoreWindow: time.Nanosecond, EraseAtOnce: f.Verb == eraseAtOnce,
 		Store: store.Options{Trace: trace},
 	})
 }
@@ -112,6 +119,9 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	rows := []roster.ImportRow{{Email: "ann@example.com"}, {Email: "bo@example.com"}, {Email: "cy@example.com"}, {Email: "gone@example.com"}}
 	_, err = r.ImportUsers(ctx, auth.Operator(), f.Account, rows, roster.ImportOptions{})
 	must(t, err)
+	_, err = r.CreateGroup(ctx, auth.Operator(), f.Account, "Staff", []string{"ann@example.com", "gone@example.com"})
+	must(t, err)
+	must(t, r.AssignRole(ctx, auth.Operator(), f.Account, directory.RoleAdmin, "", []string{"bo@example.com", "gone@example.com"}))
 	_, err = r.RemoveUsers(ctx, f.Caller(), f.refs("gone@example.com"), "")
 	must(t, err)
 	must(t, r.Close())
@@ -135,13 +145,19 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// checkWhole fails the test unless the audit log is whole, and, for a verb of
-// one transaction, the database is as it was.
+// checkWhole is checkState on the directory as one finds it after a start.
 func (f *faultCase) checkWhole(t *testing.T, at int64, steps bool, before storetest.Content) {
 	t.Helper()
 	r, err := f.open(nil)
 	must(t, err)
 	defer r.Close()
+	f.checkState(t, r, at, steps, before)
+}
+
+// checkState fails the test unless the audit log is whole, and, for a verb of
+// one transaction, the database is as it was.
+func (f *faultCase) checkState(t *testing.T, r *roster.Roster, at int64, steps bool, before storetest.Content) {
+	t.Helper()
 	if _, err := r.VerifyAudit(context.Background(), auth.Operator()); err != nil {
 		t.Errorf("failed at statement %d: %v", at, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -31,7 +32,18 @@ type statement struct {
 
 // errRows says that a statement touched other rows than the verb decided on.
 func errRows(got int64, want int) error {
-	return fmt.Errorf("a statement touched %d rows instead of %d", got, want)
+	return fmt.Errorf("it touched %d rows instead of %d", got, want)
+}
+
+// in names the statement that an error is about: those of a queue fail far from
+// where the verb made them. The text holds no values.
+func (s *statement) in(err error) error {
+	const most = 60
+	text := strings.Join(strings.Fields(s.query), " ")
+	if len(text) > most {
+		text = text[:most] + "..."
+	}
+	return wrapf(err, "statement %q", text)
 }
 
 // prepared runs queries as prepared statements that it keeps: SQLite spends
@@ -165,24 +177,28 @@ func (w *sqliteWriter) close() error {
 
 // runEach executes statements one after the other, where a round trip costs nothing.
 func runEach(ctx context.Context, q querier, statements []statement) error {
-	for _, s := range statements {
-		if s.dest != nil {
-			if err := queryRow(ctx, q, s.query, s.args, s.dest); err != nil {
-				return err
-			}
-			continue
-		}
-		res, err := q.ExecContext(ctx, s.query, s.args...)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil {
-			return err
-		} else if n != int64(s.rows) {
-			return errRows(n, s.rows)
+	for i := range statements {
+		s := &statements[i]
+		if err := s.runOn(ctx, q); err != nil {
+			return s.in(err)
 		}
 	}
 	return nil
+}
+
+func (s *statement) runOn(ctx context.Context, q querier) error {
+	if s.dest != nil {
+		return queryRow(ctx, q, s.query, s.args, s.dest)
+	}
+	res, err := q.ExecContext(ctx, s.query, s.args...)
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	if err == nil && n != int64(s.rows) {
+		err = errRows(n, s.rows)
+	}
+	return err
 }
 
 // queryRow reads the one row that a query returns.
@@ -239,20 +255,23 @@ func pipeline(ctx context.Context, conn *pgx.Conn, statements []statement) (err 
 			err = e
 		}
 	}()
-	for _, s := range statements {
-		if s.dest != nil {
-			if err := results.QueryRow().Scan(s.dest...); err != nil {
-				return err
-			}
-			continue
-		}
-		tag, err := results.Exec()
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() != int64(s.rows) {
-			return errRows(tag.RowsAffected(), s.rows)
+	for i := range statements {
+		s := &statements[i]
+		if err := s.result(results); err != nil {
+			return s.in(err)
 		}
 	}
 	return nil
+}
+
+// result reads the statement's answer out of a pipeline.
+func (s *statement) result(results pgx.BatchResults) error {
+	if s.dest != nil {
+		return results.QueryRow().Scan(s.dest...)
+	}
+	tag, err := results.Exec()
+	if err == nil && tag.RowsAffected() != int64(s.rows) {
+		err = errRows(tag.RowsAffected(), s.rows)
+	}
+	return err
 }

@@ -140,8 +140,12 @@ func (tx *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.R
 
 // exec runs a statement that writes.
 func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
-	_, err := tx.ExecContext(ctx, tx.traced(query), args...)
-	return tx.engine.mapError(err)
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
+	s := statement{query: query}
+	_, err := tx.sess.q.ExecContext(ctx, tx.traced(query), args...)
+	return tx.engine.mapError(s.in(err))
 }
 
 // execRows runs a statement that must touch exactly want rows. Anything else
