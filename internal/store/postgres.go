@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -39,9 +41,16 @@ const (
 	pgNoSuchDatabase       = "3D000"
 )
 
+// pingAfter is how long a connection may have been idle to be used unseen. A
+// server does not restart in less, and who calls more seldom can spare a round
+// trip; the driver's own second would let calls fail after a quick restart.
+const pingAfter = 100 * time.Millisecond
+
 func postgresKind(err error) error {
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) {
+	switch {
+	case errors.As(err, &connect), pgconn.Timeout(err), pgconn.SafeToRetry(err),
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF): // the server crashed, and said nothing
 		return directory.ErrUnavailable
 	}
 	var e *pgconn.PgError
@@ -73,6 +82,7 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 		// The driver's text may quote the password.
 		return directory.Errorf(directory.ErrInvalid, "the database URL should read postgres://user:password@host:5432/name")
 	}
+	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > pingAfter }
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -30,9 +31,11 @@ const templateName = "roster_template"
 
 // postgresServer is the one PostgreSQL server of a test binary.
 type postgresServer struct {
-	dir  string
-	port int
-	cmd  *exec.Cmd
+	bin        string
+	dir        string
+	credential *syscall.Credential
+	port       int
+	cmd        *exec.Cmd // nil while it does not run
 }
 
 var (
@@ -118,47 +121,14 @@ func (s *postgresServer) exec(query string) error {
 	return err
 }
 
-// startPostgres sets up a server in a temporary directory and waits until it
-// answers. The server dies with the test binary, however that ends.
+// startPostgres sets up the server of the test binary.
 func startPostgres() (*postgresServer, error) {
-	bin, err := postgresBin()
+	s, err := initPostgres()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "roster-postgres-")
-	if err != nil {
-		return nil, err
-	}
-	s := &postgresServer{dir: dir}
 	running.Store(s)
-	credential, err := serverUser(dir)
-	if err != nil {
-		return nil, err
-	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.Dir = dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
-	}
-	if s.port, err = freePort(); err != nil {
-		return nil, err
-	}
-	flush := "off"
-	if Fsync {
-		flush = "on"
-	}
-	// synchronous_commit stays on, as the product demands.
-	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(s.port), "-k", dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync="+flush,
-		"-c", "full_page_writes="+flush, "-c", "max_connections=300", "-c", "autovacuum=off", "-c", "log_min_messages=fatal")
-	s.cmd.Dir = dir
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Pdeathsig: syscall.SIGQUIT}
-	if err := startOnOwnThread(s.cmd); err != nil {
-		return nil, err
-	}
-	if err := s.wait(); err != nil {
+	if err := s.start(); err != nil {
 		return nil, err
 	}
 	if err := s.exec("CREATE DATABASE " + templateName + " TEMPLATE template0"); err != nil {
@@ -167,17 +137,86 @@ func startPostgres() (*postgresServer, error) {
 	return s, migrateTemplate(s.dsn(templateName))
 }
 
+// initPostgres makes the data of a server in a temporary directory, and finds
+// a port for it. With an error nothing is left behind.
+func initPostgres() (s *postgresServer, err error) {
+	s = &postgresServer{}
+	if s.bin, err = postgresBin(); err != nil {
+		return nil, err
+	}
+	if s.dir, err = os.MkdirTemp("", "roster-postgres-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(s.dir)
+		}
+	}()
+	if s.credential, err = serverUser(s.dir); err != nil {
+		return nil, err
+	}
+	initdb := exec.Command(filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	initdb.Dir = s.dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	s.port, err = freePort()
+	return s, err
+}
+
+func (s *postgresServer) data() string { return filepath.Join(s.dir, "data") }
+
+// start starts the server and waits until it answers. The server dies with the
+// test binary, however that ends.
+func (s *postgresServer) start() error {
+	flush := "off"
+	if Fsync {
+		flush = "on"
+	}
+	// synchronous_commit stays on, as the product demands.
+	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.dir,
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync="+flush, "-c", "full_page_writes="+flush,
+		"-c", "max_connections=300", "-c", "autovacuum=off", "-c", "log_min_messages=fatal")
+	s.cmd.Dir = s.dir
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential, Pdeathsig: syscall.SIGQUIT}
+	if err := startOnOwnThread(s.cmd); err != nil {
+		s.cmd = nil
+		return err
+	}
+	return s.wait()
+}
+
+// stop sends the server a signal and waits for its end, if it runs.
+func (s *postgresServer) stop(signal syscall.Signal) error {
+	if s.cmd == nil {
+		return nil
+	}
+	err := s.cmd.Process.Signal(signal)
+	_, _ = s.cmd.Process.Wait()
+	s.cmd = nil
+	return err
+}
+
 // startOnOwnThread starts the command from a thread that lives as long as the
 // test binary: the death signal is bound to the thread, not to the process.
 func startOnOwnThread(cmd *exec.Cmd) error {
 	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		started <- cmd.Start()
-		select {} // keep the thread
-	}()
+	starter() <- func() { started <- cmd.Start() }
 	return <-started
 }
+
+// starter is the way to that thread.
+var starter = sync.OnceValue(func() chan<- func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for start := range work {
+			start()
+		}
+	}()
+	return work
+})
 
 func (s *postgresServer) wait() error {
 	deadline := time.Now().Add(time.Minute)
@@ -204,10 +243,7 @@ func stopPostgres() {
 	if s == nil {
 		return
 	}
-	if s.cmd != nil && s.cmd.Process != nil {
-		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // at once: nobody needs the data
-		_, _ = s.cmd.Process.Wait()
-	}
+	_ = s.stop(syscall.SIGQUIT) // at once: nobody needs the data
 	_ = os.RemoveAll(s.dir)
 }
 
@@ -262,11 +298,16 @@ func serverUser(dir string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePort finds a port below those that systems give to outgoing connections
+// (32768 and up, or 49152): one of these could take it while the server is
+// stopped.
+func freePort() (port int, err error) {
+	for range 100 {
+		port = 10_000 + rand.IntN(22_000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // of a TCP listener
+	return 0, err
 }
