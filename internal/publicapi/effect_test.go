@@ -181,8 +181,8 @@ func TestOurFault(t *testing.T) {
 }
 
 // Contract 1: store busy or down is 503 with Retry-After, before anything is
-// said about credentials. SQLite has no server that could be down; what it
-// fails with maps to the same, see TestErrorsOnTheWire.
+// said about credentials. SQLite has no server that could be down; for its
+// disk see TestDiskOnTheWire.
 func TestStoreDown(t *testing.T) {
 	t.Parallel()
 	dsn := storetest.New(t, "postgres")
@@ -202,7 +202,6 @@ func TestStoreDown(t *testing.T) {
 		}
 	}
 	allow("false")
-	unavailable := `{"errors":[{"msg":"Service Unavailable","code":503}]}`
 	for range 3 {
 		w.compare(w.Remove(w.app, emails(ann)), 503, unavailable, header1("Retry-After", "5"))
 	}

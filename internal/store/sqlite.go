@@ -164,9 +164,14 @@ func checkOurs(ctx context.Context, db *sql.DB, path string) error {
 }
 
 func explainSQLite(err error, path string) error {
-	var e *sqlite.Error
-	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_NOTADB {
-		return fmt.Errorf("%s is not a database file: check --database", path)
+	why := ""
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_NOTADB:
+			return fmt.Errorf("%s is not a database file: check --database", path)
+		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+			why = ": the server's user must be able to write to the file and to its directory"
+		}
 	}
-	return fmt.Errorf("cannot open the database file %s: %w", path, sqliteEngine.mapError(err))
+	return fmt.Errorf("cannot open the database file %s%s: %w", path, why, sqliteEngine.mapError(err))
 }
