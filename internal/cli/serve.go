@@ -34,6 +34,9 @@ standard error, as JSON unless that is a terminal.`,
 			if cfg.Limits.MaxIDs < 1 || cfg.Limits.MaxBody < 1 {
 				return usagef("--max-ids and --max-body must be 1 or more")
 			}
+			if least := 2 * cfg.Limits.MaxBody; cfg.Limits.MaxBodies != 0 && cfg.Limits.MaxBodies < least {
+				return usagef("--max-bodies must be 0 or at least twice --max-body: %d", least)
+			}
 			if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
 				return usagef("--tls-cert and --tls-key go together")
 			}
@@ -62,6 +65,8 @@ standard error, as JSON unless that is a terminal.`,
 		"how long removed users are kept before they are erased; 0 erases at once")
 	cmd.Flags().IntVar(&cfg.Limits.MaxIDs, "max-ids", publicapi.DefaultMaxIDs, "most users that one call may name")
 	cmd.Flags().Int64Var(&cfg.Limits.MaxBody, "max-body", publicapi.DefaultMaxBody, "largest body of a call, in bytes")
+	cmd.Flags().Int64Var(&cfg.Limits.MaxBodies, "max-bodies", 0,
+		"bytes of bodies that all calls together hold at once; 0 for 16 times --max-body")
 	return cmd
 }
 

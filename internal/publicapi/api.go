@@ -21,6 +21,11 @@ type Limits struct {
 	MaxIDs int
 	// MaxBody is the largest body in bytes; 0 for 16 MiB.
 	MaxBody int64
+	// MaxBodies is how many bytes of bodies calls hold at once, all together;
+	// 0 for 16 times MaxBody. It is at least twice MaxBody, since one account
+	// never gets more than half of it. The first 64 KiB of each call do not
+	// count: 32 MiB more are kept for them.
+	MaxBodies int64
 }
 
 // Defaults of Limits.
@@ -28,6 +33,10 @@ const (
 	DefaultMaxIDs  = 100_000
 	DefaultMaxBody = 16 << 20
 )
+
+// bodiesPerLoad is how many of the largest bodies calls hold at once, unless
+// Limits says otherwise.
+const bodiesPerLoad = 16
 
 // verbTimeout bounds how long a call may take once its body has arrived.
 const verbTimeout = 5 * time.Minute
@@ -37,6 +46,7 @@ type API struct {
 	roster *roster.Roster
 	log    *slog.Logger
 	limits Limits
+	load   *load
 	routes map[string]route
 }
 
@@ -48,7 +58,10 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 	if limits.MaxBody == 0 {
 		limits.MaxBody = DefaultMaxBody
 	}
-	a := &API{roster: r, log: log, limits: limits}
+	if limits.MaxBodies == 0 {
+		limits.MaxBodies = bodiesPerLoad * limits.MaxBody
+	}
+	a := &API{roster: r, log: log, limits: limits, load: newLoad(limits)}
 	a.routes = map[string]route{
 		usersPath: {
 			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},
@@ -75,10 +88,11 @@ type call struct {
 	caller auth.Caller
 }
 
-// context outlives the client: one that hangs up after its body has arrived
-// changes nothing about what becomes of it.
-func (c *call) context() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(c.r.Context()), verbTimeout)
+// verbContext outlives the client: one that hangs up after its request has
+// arrived changes nothing about what becomes of it, nor does one that closes
+// its half of the connection and reads on.
+func verbContext(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), verbTimeout)
 }
 
 // ServeHTTP implements http.Handler.
@@ -91,7 +105,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve makes the checks in the order of the contract: route, method,
 // credentials, scope; the endpoint goes on with the body.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
-	path := strings.TrimSuffix(r.URL.Path, "/")
+	path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
 	rt, ok := a.routes[path]
 	if !ok {
 		return errUnknownPath
@@ -144,21 +158,24 @@ func (a *API) authenticate(r *http.Request) (auth.Caller, error) {
 	default:
 		return auth.Caller{}, auth.Refuse(auth.ReasonMalformed, "more than one auth header")
 	}
-	return a.roster.Authenticate(r.Context(), token)
+	ctx, cancel := verbContext(r)
+	defer cancel()
+	return a.roster.Authenticate(ctx, token)
 }
 
 func checkContentType(r *http.Request) error {
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return errMediaType
+	for _, encoding := range r.Header.Values("Content-Encoding") {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return errMediaType
+		}
 	}
-	value := r.Header.Get("Content-Type")
-	if value == "" {
-		return nil
-	}
-	// Any parameters will do, so they are not parsed: mime.ParseMediaType knows
-	// no type for a value that has two of a name.
-	if mediaType, _, _ := strings.Cut(value, ";"); !strings.EqualFold(strings.TrimSpace(mediaType), "application/json") {
-		return errMediaType
+	for _, value := range r.Header.Values("Content-Type") {
+		// Any parameters will do, so they are not parsed: mime.ParseMediaType
+		// knows no type for a value that has two of a name.
+		mediaType, _, _ := strings.Cut(value, ";")
+		if value != "" && !strings.EqualFold(strings.TrimSpace(mediaType), "application/json") {
+			return errMediaType
+		}
 	}
 	return nil
 }

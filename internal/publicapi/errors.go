@@ -48,6 +48,8 @@ var (
 	errNoJTI       = &wireError{401, `error verifying the jwt: "jti" claim is required`, 401}
 	errJTILifetime = &wireError{401, `error verifying the jwt: if "jti" claim "exp" must be <= 1 hour(s)`, 401}
 	errReplayed    = &wireError{401, "error verifying the jwt: possibly a replay", 401}
+
+	errOverload = errors.New("the calls that are being handled hold as much as they may: see --max-bodies")
 )
 
 func errEmptyList(key string) error {
@@ -84,6 +86,7 @@ var wireErrors = []struct {
 	{auth.ErrReplayed, errReplayed},
 	{directory.ErrUnavailable, errUnavailable},
 	{context.DeadlineExceeded, errUnavailable},
+	{errOverload, errUnavailable},
 }
 
 func toWire(err error) *wireError {
@@ -98,7 +101,8 @@ func toWire(err error) *wireError {
 	return errInternal
 }
 
-// retryAfter is how many seconds a client should wait when the store is busy or down.
+// retryAfter is how many seconds a client should wait when the store is busy or
+// down, or there are too many calls at once.
 const retryAfter = 5
 
 // fail answers a request that was refused. What the wire does not say goes to
@@ -110,7 +114,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		a.log.Error("internal error", "requestId", web.RequestID(r.Context()), "error", err)
 	case http.StatusServiceUnavailable:
-		a.log.Warn("database unavailable", "requestId", web.RequestID(r.Context()), "error", err)
+		event := "database unavailable"
+		if errors.Is(err, errOverload) {
+			event = "too many calls at once"
+		}
+		a.log.Warn(event, "requestId", web.RequestID(r.Context()), "error", err)
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	web.Drain(w, r)
@@ -137,15 +145,19 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 	writeError(w, errUnknownPath)
 }
 
-// body reads a request's body up to a limit and remembers what ended it.
+// body reads a request's body up to a limit, lets held pay for it, and remembers
+// what ended it.
 type body struct {
 	r     io.Reader
+	held  *holding
 	left  int64
 	limit int64
 	err   error // other than io.EOF
 }
 
-func newBody(r io.Reader, limit int64) *body { return &body{r: r, left: limit, limit: limit} }
+func newBody(r io.Reader, limit int64, held *holding) *body {
+	return &body{r: r, held: held, left: limit, limit: limit}
+}
 
 func (b *body) Read(p []byte) (int, error) {
 	if b.left == 0 {
@@ -160,6 +172,9 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
+	if full := b.held.addBytes(n); full != nil {
+		return 0, b.note(full)
+	}
 	return n, b.note(err)
 }
 

@@ -69,6 +69,7 @@ func (j *junk) measure() {
 func TestReaderMemory(t *testing.T) {
 	const size, mib = 15 << 20, 1 << 20
 	const user = `"deleteEmailIds":["a@example.com"]`
+	limits := Limits{MaxIDs: DefaultMaxIDs, MaxBody: DefaultMaxBody, MaxBodies: 2 * DefaultMaxBody}
 	repeat := func(s string, n int) func(int) string {
 		s = strings.Repeat(s, n)
 		return func(int) string { return s }
@@ -105,7 +106,7 @@ func TestReaderMemory(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			req, err := readRemoval(j, Limits{MaxIDs: DefaultMaxIDs, MaxBody: DefaultMaxBody})
+			req, err := readRemoval(j, limits, newLoad(limits).hold(1))
 			runtime.ReadMemStats(&after)
 			if len(req.refs) != c.ids || (err != nil) != (c.ids == 0) {
 				t.Errorf("read %d ids and %v", len(req.refs), err)
@@ -133,7 +134,7 @@ func FuzzReadRemoval(f *testing.F) {
 	}
 	limits := Limits{MaxIDs: 4, MaxBody: 4096}
 	f.Fuzz(func(t *testing.T, body string) {
-		req, err := readRemoval(strings.NewReader(body), limits)
+		req, err := readRemoval(strings.NewReader(body), limits, newLoad(limits).hold(1))
 		var wire *wireError
 		switch {
 		case errors.As(err, &wire):

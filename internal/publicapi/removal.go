@@ -35,6 +35,7 @@ type idList struct {
 // ids, not what stands around them.
 type removalReader struct {
 	json        *jsonstream.Reader
+	held        *holding
 	maxIDs      int
 	emails      idList
 	orgUserIDs  idList
@@ -45,22 +46,26 @@ type removalReader struct {
 
 // readRemoval reads a removal's body to its end before it judges it. The
 // faults come in this order: not JSON, wrong types or no list, nobody named,
-// too many named.
-func readRemoval(src io.Reader, limits Limits) (removalRequest, error) {
-	b := newBody(src, limits.MaxBody)
-	rd := &removalReader{json: jsonstream.NewReader(b, maxNesting), maxIDs: limits.MaxIDs}
+// too many named. What it keeps is paid for by held; errOverload ends it at once.
+func readRemoval(src io.Reader, limits Limits, held *holding) (removalRequest, error) {
+	b := newBody(src, limits.MaxBody, held)
+	rd := &removalReader{json: jsonstream.NewReader(b, maxNesting), held: held, maxIDs: limits.MaxIDs}
 	if err := rd.read(); err != nil {
-		return removalRequest{}, bodyError(b)
+		return removalRequest{}, bodyError(err, b)
 	}
 	return rd.judge()
 }
 
-// bodyError tells a body that is no JSON from one that did not arrive.
-func bodyError(b *body) error {
+// bodyError tells a body that is no JSON from one that did not arrive or was
+// too much. err is the reader's, who may have taken an error of b for the end.
+func bodyError(err error, b *body) error {
 	if wire, ok := errors.AsType[*wireError](b.err); ok {
 		return wire
 	}
-	if errors.Is(b.err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, errOverload), errors.Is(b.err, errOverload):
+		return errOverload
+	case errors.Is(b.err, os.ErrDeadlineExceeded):
 		return errTimeout
 	}
 	return errJSON
@@ -144,6 +149,9 @@ func (rd *removalReader) element(into *idList, kind directory.IDKind) error {
 	case len(rd.emails.refs)+len(rd.orgUserIDs.refs) == rd.maxIDs:
 		rd.tooMany = true
 		return rd.json.Skip()
+	}
+	if err := rd.held.addID(); err != nil {
+		return err
 	}
 	ref := directory.UserRef{Kind: kind}
 	if value == jsonstream.String {

@@ -39,11 +39,13 @@ func (a *API) removeUsers(c *call) error {
 	if c.r.ContentLength > a.limits.MaxBody {
 		return errTooLarge(a.limits.MaxBody)
 	}
-	req, err := readRemoval(c.r.Body, a.limits)
+	held := a.load.hold(c.caller.Account)
+	defer held.release()
+	req, err := readRemoval(c.r.Body, a.limits, held)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := c.context()
+	ctx, cancel := verbContext(c.r)
 	defer cancel()
 	out, err := a.roster.RemoveUsers(ctx, c.caller, req.refs, web.RequestID(ctx))
 	if err != nil {

@@ -43,8 +43,10 @@ type Server struct {
 // Options change a server under test. The zero value is right for most.
 type Options struct {
 	Limits publicapi.Limits
-	Clock  func() time.Time
-	Trace  func(query string)
+	// Timeouts, unless they are those of a server in use.
+	Timeouts server.Timeouts
+	Clock    func() time.Time
+	Trace    func(query string)
 	// TLSCert and TLSKey are files; with them the server speaks HTTPS.
 	TLSCert, TLSKey string
 }
@@ -63,8 +65,9 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 			SecretKeyFile: filepath.Join(t.TempDir(), "secret.key"),
 			Store:         store.Options{Clock: o.Clock, Trace: o.Trace},
 		},
-		Limits: o.Limits,
-		Log:    slog.New(slog.NewJSONHandler(log, nil)),
+		Limits:   o.Limits,
+		Timeouts: o.Timeouts,
+		Log:      slog.New(slog.NewJSONHandler(log, nil)),
 	})
 	if err != nil {
 		t.Fatalf("start the server: %v", err)

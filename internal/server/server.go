@@ -35,16 +35,31 @@ type Config struct {
 	// Roster says which directory to open.
 	Roster roster.Options
 	Limits publicapi.Limits
-	Log    *slog.Logger
+	// Timeouts are those of DefaultTimeouts, unless they are set.
+	Timeouts Timeouts
+	Log      *slog.Logger
 }
 
-// Time limits of a connection; see docs/operations.md.
+// Timeouts bound how long a connection may wait for its client; see
+// docs/operations.md.
+type Timeouts struct {
+	Header time.Duration // a request's header
+	Body   time.Duration // a request, its body included
+	Idle   time.Duration // the next request
+	web.Timeouts
+}
+
+// DefaultTimeouts are those of a server in use. Tests have no time for them.
+var DefaultTimeouts = Timeouts{
+	Header:   10 * time.Second,
+	Body:     2 * time.Minute,
+	Idle:     2 * time.Minute,
+	Timeouts: web.Timeouts{Answer: 2 * time.Minute, Drain: 5 * time.Second},
+}
+
 const (
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 2 * time.Minute
-	idleTimeout   = 2 * time.Minute
-	stopTimeout   = 5 * time.Minute // as long as a call may take
-	maxHeader     = 64 << 10
+	stopTimeout = 5 * time.Minute // as long as a call may take
+	maxHeader   = 64 << 10
 )
 
 // Server is an open directory with its doors, listening.
@@ -80,13 +95,16 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		listener.Close()
 		return nil, err
 	}
+	if cfg.Timeouts == (Timeouts{}) {
+		cfg.Timeouts = DefaultTimeouts
+	}
 	s := &Server{roster: r, listener: listener, log: cfg.Log, secure: secure != nil}
 	s.http = &http.Server{
 		Handler:           s.handler(cfg),
 		TLSConfig:         secure,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       bodyTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: cfg.Timeouts.Header,
+		ReadTimeout:       cfg.Timeouts.Body,
+		IdleTimeout:       cfg.Timeouts.Idle,
 		MaxHeaderBytes:    maxHeader,
 		// OPTIONS * is a path that we do not know, like any other.
 		DisableGeneralOptionsHandler: true,
@@ -96,7 +114,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 // handler is the tree of all routes. Paths are matched as they come: a path
-// that would have to be cleaned first is unknown, and nobody is redirected.
+// that would have to be cleaned or unescaped first is unknown, and nobody is
+// redirected. A proxy in front that guards a path then sees what we see.
 func (s *Server) handler(cfg Config) http.Handler {
 	api := publicapi.New(s.roster, cfg.Log, cfg.Limits)
 	// The pages beside the doors, which are read by GET and HEAD.
@@ -111,18 +130,18 @@ func (s *Server) handler(cfg Config) http.Handler {
 	}
 	slices.Sort(s.routes)
 	return web.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/api/public/") {
+		if strings.HasPrefix(r.URL.EscapedPath(), "/api/public/") {
 			api.ServeHTTP(w, r)
 			return
 		}
-		page, ok := pages[r.URL.Path]
+		page, ok := pages[r.URL.EscapedPath()]
 		if !ok || !isRead(r) {
 			publicapi.NotFound(w, r)
 			return
 		}
-		web.SetRoute(r.Context(), r.URL.Path)
+		web.SetRoute(r.Context(), r.URL.EscapedPath())
 		page(w, r)
-	}), cfg.Log, publicapi.OnPanic)
+	}), cfg.Log, cfg.Timeouts.Timeouts, publicapi.OnPanic)
 }
 
 func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }

@@ -6,11 +6,8 @@ import (
 	"time"
 )
 
-// Bounds of what is read of a body nobody wants.
-const (
-	drainBytes = 64 << 20
-	drainTime  = 5 * time.Second
-)
+// drainBytes bounds what is read of a body nobody wants.
+const drainBytes = 64 << 20
 
 // Drain reads away the rest of a request's body, within bounds, before it is
 // refused: a client that is still sending would otherwise see a broken
@@ -22,7 +19,7 @@ func Drain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rc := http.NewResponseController(w)
-	if err := rc.SetReadDeadline(time.Now().Add(drainTime)); err != nil {
+	if err := rc.SetReadDeadline(time.Now().Add(requestInfo(r.Context()).drain)); err != nil {
 		return
 	}
 	if _, err := io.CopyN(io.Discard, r.Body, drainBytes); err != io.EOF { //nolint:errorlint // io.CopyN says EOF plainly

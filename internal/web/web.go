@@ -20,9 +20,13 @@ import (
 // HeaderRequestID carries the id under which a request stands in the log.
 const HeaderRequestID = "X-Request-Id"
 
-// writeTimeout bounds how long a client may take to read its answer, counted
-// from the answer's first byte.
-const writeTimeout = 2 * time.Minute
+// Timeouts bound how long a client may take.
+type Timeouts struct {
+	// Answer is for reading the answer, counted from its first byte.
+	Answer time.Duration
+	// Drain is for sending the rest of a body that is refused: see Drain.
+	Drain time.Duration
+}
 
 type contextKey int
 
@@ -34,6 +38,7 @@ type info struct {
 	route string
 	why   string
 	attrs []slog.Attr
+	drain time.Duration
 }
 
 func requestInfo(ctx context.Context) *info {
@@ -61,18 +66,20 @@ func AddLog(ctx context.Context, attrs ...slog.Attr) {
 }
 
 // Wrap puts the plumbing around a door: every answer gets a request id, every
-// request a line in the log, and a panic becomes what onPanic answers.
-func Wrap(next http.Handler, log *slog.Logger, onPanic http.HandlerFunc) http.Handler {
+// request a line in the log, every client its time-outs, and a panic becomes
+// what onPanic answers.
+func Wrap(next http.Handler, log *slog.Logger, limits Timeouts, onPanic http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		in := &info{id: r.Header.Get(HeaderRequestID)}
+		in := &info{id: r.Header.Get(HeaderRequestID), drain: limits.Drain}
 		if !validRequestID(in.id) {
 			in.id = uuid.NewString()
 		}
 		r = r.WithContext(context.WithValue(r.Context(), infoKey, in))
 		track(r)
 		w.Header().Set(HeaderRequestID, in.id)
-		rec := &recorder{ResponseWriter: w}
+		closeIfChunked(w, r)
+		rec := &recorder{ResponseWriter: w, timeout: limits.Answer}
 		defer func() {
 			if v := recover(); v != nil {
 				if v == http.ErrAbortHandler { //nolint:errorlint // a sentinel by contract of net/http
@@ -87,6 +94,16 @@ func Wrap(next http.Handler, log *slog.Logger, onPanic http.HandlerFunc) http.Ha
 		}()
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// closeIfChunked ends the connection after a chunked request by HTTP/1.1. It
+// may have had a Content-Length as well, which net/http ignores and hides: what
+// comes next may then be a body to whoever sent it on, and RFC 9112, section
+// 6.3, wants the connection closed.
+func closeIfChunked(w http.ResponseWriter, r *http.Request) {
+	if len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 func logRequest(log *slog.Logger, r *http.Request, in *info, rec *recorder, took time.Duration) {
@@ -130,15 +147,16 @@ func validRequestID(id string) bool {
 // recorder notes what was answered and starts the deadline of the answer.
 type recorder struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	timeout time.Duration
+	status  int
+	bytes   int64
 }
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
 		// Not every connection has deadlines; then the answer has none.
-		_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(writeTimeout))
+		_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(r.timeout))
 	}
 	r.ResponseWriter.WriteHeader(status)
 }

@@ -1,0 +1,124 @@
+package publicapi
+
+import (
+	"sync"
+
+	"roster/internal/directory"
+)
+
+// load bounds what the calls that are being handled hold in memory, all
+// together. A call pays for its body as it arrives and for its ids as they are
+// read, and gets all of it back when it has been answered. See
+// docs/adr/0012-what-calls-hold.md for why it is made like this:
+//
+//   - Nobody waits for room: calls that keep what they have and wait for more
+//     can wait for each other. A call that gets none is refused, and what it
+//     held is there for the others at once.
+//   - Nothing is paid for before it is there. Who announces much and sends
+//     little holds little.
+//   - The first 64 KiB of each call are paid from a budget of their own, so
+//     that small calls pass while large ones have taken all there is.
+//   - An account gets no more than is left for the others.
+type load struct {
+	small, large *budget
+	perID        int64 // bytes that an id counts for at least
+}
+
+const (
+	smallCall = 64 << 10 // what a call pays from the small budget
+	smallLoad = 32 << 20 // the small budget
+	// paidAtOnce is the step in which calls pay, so that they do not meet at
+	// the budgets for every id.
+	paidAtOnce = 4 << 10
+)
+
+func newLoad(limits Limits) *load {
+	return &load{
+		small: newBudget(smallLoad),
+		large: newBudget(limits.MaxBodies),
+		perID: limits.MaxBody / int64(limits.MaxIDs),
+	}
+}
+
+// budget is a number of bytes of which accounts hold some.
+type budget struct {
+	mu   sync.Mutex
+	free int64
+	held map[directory.AccountID]int64
+}
+
+func newBudget(bytes int64) *budget {
+	return &budget{free: bytes, held: make(map[directory.AccountID]int64)}
+}
+
+// take reports whether the account gets n bytes: it does unless it would then
+// hold more than is left. One account by itself gets half of a budget, the
+// second a third and so on, and there is always something left for the next.
+func (b *budget) take(account directory.AccountID, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.held[account]+n > b.free-n {
+		return false
+	}
+	b.free -= n
+	b.held[account] += n
+	return true
+}
+
+// give returns n bytes.
+func (b *budget) give(account directory.AccountID, n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free += n
+	if b.held[account] -= n; b.held[account] == 0 {
+		delete(b.held, account)
+	}
+}
+
+// holding is what one call holds of the load. It belongs to one goroutine.
+type holding struct {
+	load         *load
+	account      directory.AccountID
+	bytes, ids   int64 // what has been read
+	small, large int64 // what has been paid, by budget
+}
+
+func (l *load) hold(account directory.AccountID) *holding {
+	return &holding{load: l, account: account}
+}
+
+// addBytes pays for n more bytes of the body, or returns errOverload.
+func (h *holding) addBytes(n int) error {
+	h.bytes += int64(n)
+	return h.pay()
+}
+
+// addID pays for one more id, or returns errOverload.
+func (h *holding) addID() error {
+	h.ids++
+	return h.pay()
+}
+
+// pay pays what is due: as many bytes as the body has, or as its ids count for
+// where that is more.
+func (h *holding) pay() error {
+	due := max(h.bytes, h.ids*h.load.perID)
+	for h.small+h.large < due {
+		from, paid := h.load.small, &h.small
+		if h.small == smallCall {
+			from, paid = h.load.large, &h.large
+		}
+		if !from.take(h.account, paidAtOnce) {
+			return errOverload
+		}
+		*paid += paidAtOnce
+	}
+	return nil
+}
+
+// release gives back everything.
+func (h *holding) release() {
+	h.load.small.give(h.account, h.small)
+	h.load.large.give(h.account, h.large)
+	h.small, h.large = 0, 0
+}
