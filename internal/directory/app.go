@@ -104,8 +104,27 @@ type AppKey struct {
 	LastUsed time.Time // zero when never; some minutes behind
 }
 
+// Live reports whether tokens are verified with the key.
+func (k AppKey) Live() bool { return k.Retired.IsZero() }
+
 // MaxLiveKeys is how many live keys an app may have.
 const MaxLiveKeys = 2
+
+// AppRefusals counts the tokens of one app that were refused for one reason.
+type AppRefusals struct {
+	App       AppID
+	Reason    string
+	Count     int
+	Last      time.Time
+	RequestID string // of the last one
+}
+
+// KeyUse is when a key of an app was last used.
+type KeyUse struct {
+	App AppID
+	Key AppKeyID
+	At  time.Time
+}
 
 // Sealed is a secret as the database keeps it.
 type Sealed struct {

@@ -24,7 +24,13 @@ const (
 	AuditGroupJoined    AuditKind = "group.joined"
 	AuditRoleAssigned   AuditKind = "role.assigned"
 	AuditAppCreated     AuditKind = "app.created"
+	AuditAppModified    AuditKind = "app.modified"
+	AuditAppEnabled     AuditKind = "app.enabled"
+	AuditAppDisabled    AuditKind = "app.disabled"
+	AuditAppDeleted     AuditKind = "app.deleted"
 	AuditAppScopes      AuditKind = "app.scopes"
+	AuditSecretAdded    AuditKind = "app.secret.added"
+	AuditSecretRetired  AuditKind = "app.secret.retired"
 )
 
 // AuditRun is a run of audit records of one kind: one record for each person,

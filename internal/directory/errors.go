@@ -14,6 +14,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrExists says that a unique name, address or id is taken.
 	ErrExists = errors.New("already exists")
+	// ErrState says that the thing is not in a state in which this can be done to it.
+	ErrState = errors.New("not possible now")
 	// ErrDenied says that the caller lacks the right to do this.
 	ErrDenied = errors.New("permission denied")
 	// ErrUnavailable says that the database is busy or out of reach and that

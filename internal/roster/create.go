@@ -81,6 +81,11 @@ func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID st
 	if app.Origin == "" {
 		app.Origin = directory.OriginAdminConsole
 	}
+	if app.Policy.EnforceJWE { // nobody could call it without
+		if _, err := r.PlatformKey(ctx, caller); err != nil {
+			return "", "", err
+		}
+	}
 	slices.Sort(app.Scopes)
 	change := store.Change{Account: account.ID, Actor: caller.Actor, IDs: store.AppIDs}
 	err = r.store.Write(ctx, change, func(tx *store.Tx) error {

@@ -11,6 +11,7 @@ const (
 	insertAccount = `INSERT INTO accounts (id, public_id, name, owner_id, created_at) VALUES ($1, $2, $3, $4, $5)`
 	insertRoles   = `INSERT INTO roles (account_id, id, public_id, kind, name, description, permissions, built_in, created_at)
 SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, '{}', 1, $3 FROM json_each($2) j`
+	selectAccountID = `SELECT public_id FROM accounts WHERE id = $1`
 	selectAccount = `SELECT id, public_id, name, owner_id, created_at FROM accounts WHERE public_id = $1`
 )
 
@@ -51,6 +52,12 @@ func (r *reader) Account(ctx context.Context, publicID string) (directory.Accoun
 	err := r.row(ctx, selectAccount, publicID).Scan(&a.ID, &a.PublicID, &a.Name, &a.Owner, &created)
 	a.Created = fromMicros(created)
 	return a, wrapf(err, "account %q", publicID)
+}
+
+// AccountPublicID is the public id of an account that there is.
+func (r *reader) AccountPublicID(ctx context.Context, account directory.AccountID) (id string, err error) {
+	err = r.row(ctx, selectAccountID, account).Scan(&id)
+	return id, wrapf(err, "read the account's id")
 }
 
 const listMembers = `SELECT m.id, m.person_id, p.public_id, f.email, COALESCE(m.org_user_id, ''), f.status, f.first_name, f.last_name, f.created_at

@@ -21,6 +21,9 @@ UNION ALL
 SELECT ` + appColumns + `, '', k.id, k.key_version, k.sealed
 FROM apps a JOIN accounts t ON t.id = a.account_id JOIN app_secrets k ON k.app_id = a.id WHERE a.client_id = $1 AND k.retired_at IS NULL
 ORDER BY key_id`
+	selectApps = `SELECT ` + appColumns + `, a.client_id, COALESCE(s.scope, '')
+FROM apps a JOIN accounts t ON t.id = a.account_id LEFT JOIN app_scopes s ON s.app_id = a.id
+WHERE a.account_id = $1 AND (a.state <> 'deleted' OR $2 = 1) ORDER BY a.id, s.scope`
 	appColumns = `a.id, a.account_id, a.name, a.origin, a.state, a.algorithm, a.must_expire, a.enforce_jti, a.enforce_jwe, t.rate_limits, a.created_at`
 )
 
@@ -49,11 +52,7 @@ func (tx *Tx) CreateApp(ctx context.Context, app NewApp) error {
 		flag(app.Policy.MustExpire), flag(app.Policy.EnforceJTI), flag(app.Policy.EnforceJWE), now); err != nil {
 		return wrapf(err, "create app with client id %q", app.ClientID)
 	}
-	scopes := make([]string, len(app.Scopes))
-	for i, s := range app.Scopes {
-		scopes[i] = string(s)
-	}
-	if err := tx.execRows(ctx, len(scopes), insertScopes, id, jsonTexts(scopes)); err != nil {
+	if err := tx.execRows(ctx, len(app.Scopes), insertScopes, id, jsonScopes(app.Scopes)); err != nil {
 		return wrapf(err, "write the app's scopes")
 	}
 	sealed := app.Seal(id)
@@ -87,6 +86,27 @@ func (r *reader) App(ctx context.Context, clientID string) (directory.App, []dir
 		err = fmt.Errorf("app %q: %w", clientID, directory.ErrNotFound)
 	}
 	return app, keys, err
+}
+
+// Apps returns the account's apps, oldest first; deleted ones too if all are wanted.
+func (r *reader) Apps(ctx context.Context, account directory.AccountID, all bool) ([]directory.App, error) {
+	var apps []directory.App
+	err := r.each(ctx, func(rows *sql.Rows) error {
+		var app directory.App
+		var scope directory.Scope
+		if err := scanApp(rows, &app, &app.ClientID, &scope); err != nil {
+			return err
+		}
+		if len(apps) == 0 || apps[len(apps)-1].ID != app.ID {
+			apps = append(apps, app)
+		}
+		if scope != "" {
+			last := &apps[len(apps)-1]
+			last.Scopes = append(last.Scopes, scope)
+		}
+		return nil
+	}, selectApps, account, flag(all))
+	return apps, wrapf(err, "list the apps")
 }
 
 // scanApp reads a row that begins with appColumns into app, and what follows
