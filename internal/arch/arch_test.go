@@ -55,6 +55,7 @@ var onlyIn = []struct {
 	{"modernc.org/sqlite", []string{"internal/store", "internal/storetest"}},
 	{"github.com/jackc/pgx", []string{"internal/store", "internal/storetest"}},
 	{"github.com/pressly/goose", []string{"internal/store"}},
+	{"github.com/prometheus", []string{"internal/server"}},
 	{"os/exec", []string{"internal/storetest"}},
 	{"testing", []string{"internal/storetest", "internal/rostertest"}},
 }

@@ -58,6 +58,7 @@ standard error, as JSON unless that is a terminal.`,
 	e.databaseFlag(cmd)
 	e.secretKeyFlag(cmd)
 	cmd.Flags().StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "address to listen on")
+	cmd.Flags().StringVar(&cfg.MetricsAddr, "metrics-addr", "", "address to serve Prometheus metrics at, as /metrics (default: nowhere)")
 	cmd.Flags().StringVar(&cfg.TLSCert, "tls-cert", "", "file of a certificate chain in PEM, to serve HTTPS; read again when it changes")
 	cmd.Flags().StringVar(&cfg.TLSKey, "tls-key", "", "file of the certificate's key in PEM")
 	completeFiles(cmd, "tls-cert", "tls-key")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -110,6 +111,10 @@ const retryAfter = 5
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	wire := toWire(err)
 	web.SetWhy(r.Context(), err.Error())
+	if refusal, ok := errors.AsType[*auth.Refusal](err); ok {
+		web.AddLog(r.Context(), slog.String("reason", string(refusal.Reason)))
+		a.roster.NoteRefusal(refusal, web.RequestID(r.Context()))
+	}
 	switch wire.status {
 	case http.StatusInternalServerError:
 		a.log.Error("internal error", "requestId", web.RequestID(r.Context()), "error", err)

@@ -18,7 +18,7 @@ func TestPanic(t *testing.T) {
 	log := &rostertest.Log{}
 	server := httptest.NewServer(web.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic("out of luck")
-	}), slog.New(slog.NewJSONHandler(log, nil)), web.Timeouts{Answer: time.Minute}, publicapi.OnPanic))
+	}), slog.New(slog.NewJSONHandler(log, nil)), web.Timeouts{Answer: time.Minute}, publicapi.OnPanic, nil))
 	t.Cleanup(server.Close)
 	w := &world{Server: &rostertest.Server{T: t, URL: server.URL, Log: log}}
 	got := w.Do(rostertest.Request{Body: emails(ann)})

@@ -46,6 +46,7 @@ func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller,
 	case err != nil:
 		return auth.Caller{}, err
 	}
+	r.notes.used(app.ID, claims.Key, r.store.Now())
 	return auth.AppCaller(app, claims), nil
 }
 

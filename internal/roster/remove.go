@@ -56,6 +56,8 @@ func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []dir
 	if err != nil {
 		return directory.Removal{}, fmt.Errorf("remove users: %w", err)
 	}
+	r.notes.usersRemoved.Add(int64(out.Removed))
+	r.notes.usersRefused.Add(int64(len(out.Refused)))
 	return out, nil
 }
 

@@ -27,6 +27,7 @@ type Roster struct {
 	key        *auth.Key // nil unless Options.Secrets asked for it
 	keyVersion int
 	platform   atomic.Pointer[auth.PlatformKey] // once it was read
+	notes      *notes
 	// window is how long a removal can be undone; 0 erases at once.
 	window time.Duration
 }
@@ -74,7 +75,7 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Roster{store: s, window: o.RestoreWindow}
+	r := &Roster{store: s, notes: newNotes(), window: o.RestoreWindow}
 	switch {
 	case o.EraseAtOnce:
 		r.window = 0

@@ -28,6 +28,8 @@ import (
 type Config struct {
 	// Addr is where to listen, host:port. Port 0 takes a free one.
 	Addr string
+	// MetricsAddr is where to listen for whoever collects metrics; empty for nowhere.
+	MetricsAddr string
 	// TLSCert and TLSKey are the files of a certificate chain and its key, in
 	// PEM; both or neither. With them the server speaks TLS alone, and reads
 	// them again when they change.
@@ -70,6 +72,7 @@ type Server struct {
 	secure   bool // HTTPS
 	log      *slog.Logger
 	routes   []string
+	metrics  *metrics // nil without Config.MetricsAddr
 	stopping atomic.Bool
 }
 
@@ -88,17 +91,23 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w (choose another address with --addr)", err)
 	}
+	metrics, err := listenMetrics(ctx, cfg.MetricsAddr)
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
 	cfg.Roster.Secrets = true
 	cfg.Roster.Migration = roster.MigrateAll
 	r, err := roster.Open(ctx, cfg.Roster)
 	if err != nil {
 		listener.Close()
+		_ = metrics.close()
 		return nil, err
 	}
 	if cfg.Timeouts == (Timeouts{}) {
 		cfg.Timeouts = DefaultTimeouts
 	}
-	s := &Server{roster: r, listener: listener, log: cfg.Log, secure: secure != nil}
+	s := &Server{roster: r, listener: listener, log: cfg.Log, secure: secure != nil, metrics: metrics}
 	s.http = &http.Server{
 		Handler:           s.handler(cfg),
 		TLSConfig:         secure,
@@ -141,7 +150,7 @@ func (s *Server) handler(cfg Config) http.Handler {
 		}
 		web.SetRoute(r.Context(), r.URL.EscapedPath())
 		page(w, r)
-	}), cfg.Log, cfg.Timeouts.Timeouts, publicapi.OnPanic)
+	}), cfg.Log, cfg.Timeouts.Timeouts, publicapi.OnPanic, s.metrics.observe())
 }
 
 func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
@@ -175,6 +184,14 @@ func status(w http.ResponseWriter, code int, text string) {
 // Addr is the address that the server listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
+// MetricsAddr is the address that metrics are served at, empty for none.
+func (s *Server) MetricsAddr() string {
+	if s.metrics == nil {
+		return ""
+	}
+	return s.metrics.listener.Addr().String()
+}
+
 // URL is where a client on this machine finds the server.
 func (s *Server) URL() string {
 	if s.secure {
@@ -206,6 +223,8 @@ func (s *Server) Run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var workers sync.WaitGroup
 	workers.Go(func() { job.Purge(background, s.roster, s.log) })
+	workers.Go(func() { job.Notes(background, s.roster, s.log) })
+	s.metrics.start(s.roster, s.log)
 	s.log.Info("serving", "addr", s.Addr(), "tls", s.secure, "database", s.roster.Engine())
 	if !s.secure && reachable(s.listener.Addr()) {
 		s.log.Warn("no TLS on an address that other machines can reach: tokens can be overheard", "addr", s.Addr())
@@ -228,7 +247,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	stopBackground()
 	workers.Wait()
-	err = errors.Join(err, s.roster.Close())
+	err = errors.Join(err, s.metrics.close(), s.roster.Close())
 	s.log.Info("stopped")
 	return err
 }

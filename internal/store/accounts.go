@@ -12,7 +12,7 @@ const (
 	insertRoles   = `INSERT INTO roles (account_id, id, public_id, kind, name, description, permissions, built_in, created_at)
 SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, '{}', 1, $3 FROM json_each($2) j`
 	selectAccountID = `SELECT public_id FROM accounts WHERE id = $1`
-	selectAccount = `SELECT id, public_id, name, owner_id, created_at FROM accounts WHERE public_id = $1`
+	selectAccount   = `SELECT id, public_id, name, owner_id, created_at FROM accounts WHERE public_id = $1`
 )
 
 // AccountIDs is how many ids CreateAccount needs besides those of its owner.

@@ -65,10 +65,15 @@ func AddLog(ctx context.Context, attrs ...slog.Attr) {
 	i.attrs = append(i.attrs, attrs...)
 }
 
+// Observe is told of each request when it is over: its method, "other" for one
+// that HTTP does not know, its route, empty for an unknown path, the status of
+// the answer, and how long it took.
+type Observe func(method, route string, status int, took time.Duration)
+
 // Wrap puts the plumbing around a door: every answer gets a request id, every
 // request a line in the log, every client its time-outs, and a panic becomes
-// what onPanic answers.
-func Wrap(next http.Handler, log *slog.Logger, limits Timeouts, onPanic http.HandlerFunc) http.Handler {
+// what onPanic answers. observe may be nil.
+func Wrap(next http.Handler, log *slog.Logger, limits Timeouts, onPanic http.HandlerFunc, observe Observe) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		in := &info{id: r.Header.Get(HeaderRequestID), drain: limits.Drain}
@@ -90,7 +95,11 @@ func Wrap(next http.Handler, log *slog.Logger, limits Timeouts, onPanic http.Han
 					onPanic(rec, r)
 				}
 			}
-			logRequest(log, r, in, rec, time.Since(started))
+			took := time.Since(started)
+			logRequest(log, r, in, rec, took)
+			if observe != nil {
+				observe(methodName(r.Method), in.route, rec.status, took)
+			}
 		}()
 		next.ServeHTTP(rec, r)
 	})
