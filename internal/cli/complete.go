@@ -65,3 +65,16 @@ func originCompletions() []cobra.Completion {
 		cobra.CompletionWithDesc(string(directory.OriginBotBuilder), "is refused by it"),
 	}
 }
+
+// algorithmCompletions are the ways in which an app can sign.
+func algorithmCompletions() []cobra.Completion {
+	var all []cobra.Completion
+	for _, a := range directory.Algorithms() {
+		with := "with a client secret"
+		if a.PublicKey() {
+			with = "with an RSA key of its own"
+		}
+		all = append(all, cobra.CompletionWithDesc(string(a), with))
+	}
+	return all
+}
