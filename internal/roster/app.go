@@ -59,10 +59,10 @@ func (r *Roster) app(ctx context.Context, caller auth.Caller, clientID string) (
 var errAsItIs = errors.New("it is so already")
 
 // changeApp runs fn in a transaction that has the app and its keys to itself. fn
-// returns what the audit record keeps of the change, or errAsItIs, and then
+// returns what the audit record keeps of the change beside the client id, or errAsItIs, and then
 // nothing was changed.
 func (r *Roster) changeApp(ctx context.Context, caller auth.Caller, clientID string, ids int,
-	fn func(*store.Tx, directory.App, []directory.AppKey) (details any, err error),
+	fn func(*store.Tx, directory.App, []directory.AppKey) (appNote, error),
 ) (changed bool, err error) {
 	found, err := r.app(ctx, caller, clientID)
 	if err != nil {
@@ -74,16 +74,12 @@ func (r *Roster) changeApp(ctx context.Context, caller auth.Caller, clientID str
 		if err != nil {
 			return err
 		}
-		details, err := fn(tx, app, keys)
+		note, err := fn(tx, app, keys)
 		if err != nil {
 			return err
 		}
-		body, err := json.Marshal(details)
-		if err != nil {
-			return err
-		}
-		tx.RecordDetails(body)
-		return nil
+		note.ClientID = clientID
+		return note.record(tx)
 	})
 	if errors.Is(err, errAsItIs) {
 		return false, nil
@@ -93,14 +89,24 @@ func (r *Roster) changeApp(ctx context.Context, caller auth.Caller, clientID str
 
 // appNote is what the audit record of an app keeps beside ids.
 type appNote struct {
-	ClientID      string            `json:"clientId"`
-	Name          string            `json:"name,omitempty"`
-	MustExpire    *bool             `json:"mustExpire,omitempty"`
-	EnforceJTI    *bool             `json:"enforceJti,omitempty"`
-	EnforceJWE    *bool             `json:"enforceJwe,omitempty"`
-	ScopesAdded   []directory.Scope `json:"scopesAdded,omitempty"`
-	ScopesRemoved []directory.Scope `json:"scopesRemoved,omitempty"`
-	Secret        int               `json:"secret,omitempty"`
+	ClientID      string              `json:"clientId"`
+	Algorithm     directory.Algorithm `json:"algorithm,omitempty"`
+	Name          string              `json:"name,omitempty"`
+	MustExpire    *bool               `json:"mustExpire,omitempty"`
+	EnforceJTI    *bool               `json:"enforceJti,omitempty"`
+	EnforceJWE    *bool               `json:"enforceJwe,omitempty"`
+	ScopesAdded   []directory.Scope   `json:"scopesAdded,omitempty"`
+	ScopesRemoved []directory.Scope   `json:"scopesRemoved,omitempty"`
+	Secret        int                 `json:"secret,omitempty"` // its number
+}
+
+// record leaves the note with the audit record of a transaction.
+func (n appNote) record(tx *store.Tx) error {
+	body, err := json.Marshal(n)
+	if err == nil {
+		tx.RecordDetails(body)
+	}
+	return err
 }
 
 // notDeleted refuses to change an app that is gone.
@@ -138,11 +144,10 @@ func (r *Roster) UpdateApp(ctx context.Context, caller auth.Caller, clientID str
 			return false, err
 		}
 	}
-	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (any, error) {
+	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (note appNote, err error) {
 		if err := notDeleted(app); err != nil {
-			return nil, err
+			return note, err
 		}
-		note := appNote{ClientID: clientID}
 		if c.Name != nil && app.Name != *c.Name {
 			app.Name, note.Name = *c.Name, *c.Name
 		}
@@ -150,7 +155,7 @@ func (r *Roster) UpdateApp(ctx context.Context, caller auth.Caller, clientID str
 		note.EnforceJTI = turn(&app.Policy.EnforceJTI, c.EnforceJTI)
 		note.EnforceJWE = turn(&app.Policy.EnforceJWE, c.EnforceJWE)
 		if note.Name == "" && note.MustExpire == nil && note.EnforceJTI == nil && note.EnforceJWE == nil {
-			return nil, errAsItIs
+			return note, errAsItIs
 		}
 		tx.UpdateApp(app)
 		return note, nil
@@ -168,57 +173,57 @@ func turn(is, want *bool) *bool {
 
 // EnableApp lets a disabled app call again. It reports whether it was disabled.
 func (r *Roster) EnableApp(ctx context.Context, caller auth.Caller, clientID string) (changed bool, err error) {
-	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (any, error) {
+	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (note appNote, err error) {
 		if err := notDeleted(app); err != nil {
-			return nil, err
+			return note, err
 		}
 		if app.State == directory.AppEnabled {
-			return nil, errAsItIs
+			return note, errAsItIs
 		}
 		tx.EnableApp(app.ID)
-		return appNote{ClientID: clientID}, nil
+		return appNote{}, nil
 	})
 }
 
 // DisableApp refuses all calls of an app, on every server, from the next one on,
 // until EnableApp. It reports whether the app was enabled.
 func (r *Roster) DisableApp(ctx context.Context, caller auth.Caller, clientID string) (changed bool, err error) {
-	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (any, error) {
+	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (note appNote, err error) {
 		if err := notDeleted(app); err != nil {
-			return nil, err
+			return note, err
 		}
 		if app.State == directory.AppDisabled {
-			return nil, errAsItIs
+			return note, errAsItIs
 		}
 		tx.DisableApp(app.ID)
-		return appNote{ClientID: clientID}, nil
+		return appNote{}, nil
 	})
 }
 
 // DeleteApp ends an app for good: its keys and scopes are erased, and its client
 // id stays taken. It reports whether the app was still there.
 func (r *Roster) DeleteApp(ctx context.Context, caller auth.Caller, clientID string) (changed bool, err error) {
-	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, keys []directory.AppKey) (any, error) {
+	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, keys []directory.AppKey) (note appNote, err error) {
 		if app.State == directory.AppDeleted {
-			return nil, errAsItIs
+			return note, errAsItIs
 		}
 		tx.DeleteApp(app, liveKeys(keys))
-		return appNote{ClientID: clientID, ScopesRemoved: app.Scopes}, nil
+		return appNote{ScopesRemoved: app.Scopes}, nil
 	})
 }
 
 // AddScopes gives an app rights, from its next call on, and returns those of the
 // scopes that it lacked.
 func (r *Roster) AddScopes(ctx context.Context, caller auth.Caller, clientID string, scopes []directory.Scope) (added []directory.Scope, err error) {
-	_, err = r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (any, error) {
+	_, err = r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (note appNote, err error) {
 		if err := notDeleted(app); err != nil {
-			return nil, err
+			return note, err
 		}
 		if added = pick(scopes, func(s directory.Scope) bool { return !app.Has(s) }); len(added) == 0 {
-			return nil, errAsItIs
+			return note, errAsItIs
 		}
 		tx.AddScopes(app.ID, added)
-		return appNote{ClientID: clientID, ScopesAdded: added}, nil
+		return appNote{ScopesAdded: added}, nil
 	})
 	return added, err
 }
@@ -226,12 +231,12 @@ func (r *Roster) AddScopes(ctx context.Context, caller auth.Caller, clientID str
 // RemoveScopes takes rights from an app, from its next call on, and returns those
 // of the scopes that it had. It may be left with none.
 func (r *Roster) RemoveScopes(ctx context.Context, caller auth.Caller, clientID string, scopes []directory.Scope) (removed []directory.Scope, err error) {
-	_, err = r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (any, error) {
+	_, err = r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, _ []directory.AppKey) (note appNote, err error) {
 		if removed = pick(scopes, app.Has); len(removed) == 0 {
-			return nil, errAsItIs
+			return note, errAsItIs
 		}
 		tx.RemoveScopes(app.ID, removed)
-		return appNote{ClientID: clientID, ScopesRemoved: removed}, nil
+		return appNote{ScopesRemoved: removed}, nil
 	})
 	return removed, err
 }

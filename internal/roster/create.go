@@ -88,21 +88,34 @@ func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID st
 	}
 	slices.Sort(app.Scopes)
 	change := store.Change{Account: account.ID, Actor: caller.Actor, IDs: store.AppIDs}
+	app.Scopes = slices.Compact(app.Scopes)
 	err = r.store.Write(ctx, change, func(tx *store.Tx) error {
-		return tx.CreateApp(ctx, store.NewApp{
+		err := tx.CreateApp(ctx, store.NewApp{
 			ClientID:  app.ClientID,
 			Name:      app.Name,
 			Origin:    app.Origin,
 			Algorithm: app.Algorithm,
 			Policy:    app.Policy,
-			Scopes:    slices.Compact(app.Scopes),
+			Scopes:    app.Scopes,
 			Seal:      func(id directory.AppID) directory.Sealed { return r.seal(id, material) },
 		})
+		if err != nil {
+			return err
+		}
+		return app.note().record(tx)
 	})
 	if errors.Is(err, directory.ErrExists) {
 		err = directory.Errorf(directory.ErrExists, "an app with the client id %s exists already", app.ClientID)
 	}
 	return app.ClientID, secret, err
+}
+
+// note is what the audit record keeps of the app.
+func (a NewApp) note() appNote {
+	return appNote{
+		ClientID: a.ClientID, Name: a.Name, Algorithm: a.Algorithm, ScopesAdded: a.Scopes, Secret: 1,
+		MustExpire: &a.Policy.MustExpire, EnforceJTI: &a.Policy.EnforceJTI, EnforceJWE: &a.Policy.EnforceJWE,
+	}
 }
 
 // keyMaterial is what the tokens of an app will be verified with: a client

@@ -21,6 +21,7 @@ import (
 type stage struct {
 	*testing.T
 	dsn    string
+	key    string // file of the secret key
 	roster *roster.Roster
 	one    string
 	two    string
@@ -29,10 +30,11 @@ type stage struct {
 
 func newStage(t *testing.T, dsn string) *stage {
 	t.Helper()
-	r, err := roster.Open(context.Background(), roster.Options{Database: dsn, Secrets: true, SecretKeyFile: filepath.Join(t.TempDir(), "key")})
+	key := filepath.Join(t.TempDir(), "key")
+	r, err := roster.Open(context.Background(), roster.Options{Database: dsn, Secrets: true, SecretKeyFile: key})
 	must(t, err)
 	t.Cleanup(func() { must(t, r.Close()) })
-	s := &stage{T: t, dsn: dsn, roster: r}
+	s := &stage{T: t, dsn: dsn, key: key, roster: r}
 	ctx := context.Background()
 	s.one, err = r.CreateAccount(ctx, auth.Operator(), " One ", "Owner@one.example")
 	must(t, err)

@@ -34,19 +34,19 @@ func (r *Roster) AddSecret(ctx context.Context, caller auth.Caller, clientID str
 	if err != nil {
 		return 0, "", err
 	}
-	_, err = r.changeApp(ctx, caller, clientID, 1, func(tx *store.Tx, app directory.App, keys []directory.AppKey) (any, error) {
+	_, err = r.changeApp(ctx, caller, clientID, 1, func(tx *store.Tx, app directory.App, keys []directory.AppKey) (note appNote, err error) {
 		if err := notDeleted(app); err != nil {
-			return nil, err
+			return note, err
 		}
 		if err := r.checkRoom(app, liveKeys(keys), material); err != nil {
-			return nil, err
+			return note, err
 		}
 		number = 1
 		if len(keys) > 0 {
 			number = keys[len(keys)-1].Number + 1
 		}
 		tx.AddKey(app.ID, number, r.seal(app.ID, material))
-		return appNote{ClientID: clientID, Secret: number}, nil
+		return appNote{Secret: number}, nil
 	})
 	if err != nil {
 		return 0, "", err
@@ -78,19 +78,19 @@ func (r *Roster) checkRoom(app directory.App, live []directory.AppKey, material 
 // on, and erases it. It reports whether it was still live. The error wraps
 // directory.ErrState when it is the only live one.
 func (r *Roster) RetireSecret(ctx context.Context, caller auth.Caller, clientID string, number int) (changed bool, err error) {
-	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, keys []directory.AppKey) (any, error) {
+	return r.changeApp(ctx, caller, clientID, 0, func(tx *store.Tx, app directory.App, keys []directory.AppKey) (note appNote, err error) {
 		i := slices.IndexFunc(keys, func(k directory.AppKey) bool { return k.Number == number })
 		switch live := liveKeys(keys); {
 		case i < 0:
-			return nil, directory.Errorf(directory.ErrNotFound, "the app %s has no secret %d", clientID, number)
+			return note, directory.Errorf(directory.ErrNotFound, "the app %s has no secret %d", clientID, number)
 		case !keys[i].Live():
-			return nil, errAsItIs
+			return note, errAsItIs
 		case len(live) == 1:
-			return nil, directory.Errorf(directory.ErrState, "secret %d is the only live one of the app %s: add another first with "+
+			return note, directory.Errorf(directory.ErrState, "secret %d is the only live one of the app %s: add another first with "+
 				"'roster app secret add %s', or stop the app with 'roster app disable %s'", number, clientID, clientID, clientID)
 		}
 		tx.RetireKey(app.ID, keys[i].ID)
-		return appNote{ClientID: clientID, Secret: number}, nil
+		return appNote{Secret: number}, nil
 	})
 }
 
