@@ -82,7 +82,9 @@ func TestSecretAddedAgainstDeletion(t *testing.T) {
 	eachAppRace(t, 1, func(s *stage, app madeApp) {
 		var add, del error
 		together(
-			func() { _, _, add = s.roster.AddSecret(context.Background(), auth.Operator(), app.id, roster.NewSecret{}) },
+			func() {
+				_, _, add = s.roster.AddSecret(context.Background(), auth.Operator(), app.id, roster.NewSecret{})
+			},
 			func() { _, del = s.roster.DeleteApp(context.Background(), auth.Operator(), app.id) },
 		)
 		if del != nil || (add != nil && !errors.Is(add, directory.ErrState)) {

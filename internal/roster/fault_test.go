@@ -34,7 +34,7 @@ type faultVerb struct {
 // eraseAtOnce is the verb that runs without a restore window.
 const eraseAtOnce = "remove users for good"
 
-var faultVerbs = []faultVerb{
+var faultVerbs = append([]faultVerb{
 	{name: "remove users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "bo@example.com", "owner@example.com", "no@example.com"), "id")
 		return err
@@ -74,11 +74,12 @@ var faultVerbs = []faultVerb{
 		_, err := r.PurgeExpired(ctx, auth.System())
 		return err
 	}},
-}
+}, appFaultVerbs...)
 
 // faultCase is what a verb works on. It travels to a child process as JSON.
 type faultCase struct {
 	DSN, Key, Account string
+	App, Other        string // client ids
 	AccountID         directory.AccountID
 	Verb              string
 	At                int64 // the statement at which the child ends
@@ -124,6 +125,13 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	must(t, r.AssignRole(ctx, auth.Operator(), f.Account, directory.RoleAdmin, "", []string{"bo@example.com", "gone@example.com"}))
 	_, err = r.RemoveUsers(ctx, f.Caller(), f.refs("gone@example.com"), "")
 	must(t, err)
+	for _, id := range []*string{&f.App, &f.Other} {
+		*id, _, err = r.CreateApp(ctx, auth.Operator(), f.Account, roster.NewApp{Name: "A", Scopes: []directory.Scope{directory.ScopeUserManagement}})
+		must(t, err)
+	}
+	_, _, err = r.AddSecret(ctx, auth.Operator(), f.App, roster.NewSecret{})
+	must(t, err)
+	must(t, wantDone(r.DisableApp(ctx, auth.Operator(), f.Other)))
 	must(t, r.Close())
 	return f
 }
@@ -290,7 +298,7 @@ func TestKillAtEachStatement(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		for _, verb := range faultVerbs {
-			if verb.name != "remove users" && verb.name != "purge" {
+			if verb.name != "remove users" && verb.name != "purge" && verb.name != "retire secret" {
 				continue
 			}
 			t.Run(verb.name, func(t *testing.T) {

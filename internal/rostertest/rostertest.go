@@ -30,11 +30,13 @@ import (
 
 // Server is a server under test.
 type Server struct {
-	T      testing.TB
-	DSN    string
-	URL    string
-	Roster *roster.Roster
-	Log    *Log
+	T   testing.TB
+	DSN string
+	URL string
+	// MetricsURL has the metrics; empty unless Options.Metrics asked for them.
+	MetricsURL string
+	Roster     *roster.Roster
+	Log        *Log
 	// Stop ends the server in order and returns what Run returned. The end of
 	// the test calls it too.
 	Stop func() error
@@ -49,6 +51,8 @@ type Options struct {
 	Trace    func(query string)
 	// TLSCert and TLSKey are files; with them the server speaks HTTPS.
 	TLSCert, TLSKey string
+	// Metrics are served at Server.MetricsURL.
+	Metrics bool
 }
 
 // Start serves the database at dsn until the test ends.
@@ -56,10 +60,15 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 	t.Helper()
 	log := &Log{}
 	ctx, cancel := context.WithCancel(context.Background())
+	metrics := ""
+	if o.Metrics {
+		metrics = "127.0.0.1:0"
+	}
 	s, err := server.New(ctx, server.Config{
-		Addr:    "127.0.0.1:0",
-		TLSCert: o.TLSCert,
-		TLSKey:  o.TLSKey,
+		Addr:        "127.0.0.1:0",
+		MetricsAddr: metrics,
+		TLSCert:     o.TLSCert,
+		TLSKey:      o.TLSKey,
 		Roster: roster.Options{
 			Database:      dsn,
 			SecretKeyFile: filepath.Join(t.TempDir(), "secret.key"),
@@ -83,7 +92,11 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 			t.Errorf("stop the server: %v", err)
 		}
 	})
-	return &Server{T: t, DSN: dsn, URL: s.URL(), Roster: s.Roster(), Log: log, Stop: stop}
+	out := &Server{T: t, DSN: dsn, URL: s.URL(), Roster: s.Roster(), Log: log, Stop: stop}
+	if o.Metrics {
+		out.MetricsURL = "http://" + s.MetricsAddr() + "/metrics"
+	}
+	return out
 }
 
 // Account makes an account with an owner of that address and returns its id.
