@@ -51,6 +51,8 @@ type Options struct {
 	Trace    func(query string)
 	// TLSCert and TLSKey are files; with them the server speaks HTTPS.
 	TLSCert, TLSKey string
+	// SecretKeyFile is the path of the secret key; empty for one of its own.
+	SecretKeyFile string
 	// Metrics are served at Server.MetricsURL.
 	Metrics bool
 }
@@ -60,6 +62,9 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 	t.Helper()
 	log := &Log{}
 	ctx, cancel := context.WithCancel(context.Background())
+	if o.SecretKeyFile == "" {
+		o.SecretKeyFile = filepath.Join(t.TempDir(), "secret.key")
+	}
 	metrics := ""
 	if o.Metrics {
 		metrics = "127.0.0.1:0"
@@ -71,7 +76,7 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 		TLSKey:      o.TLSKey,
 		Roster: roster.Options{
 			Database:      dsn,
-			SecretKeyFile: filepath.Join(t.TempDir(), "secret.key"),
+			SecretKeyFile: o.SecretKeyFile,
 			Store:         store.Options{Clock: o.Clock, Trace: o.Trace},
 		},
 		Limits:   o.Limits,
