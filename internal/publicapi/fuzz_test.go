@@ -44,7 +44,7 @@ func FuzzRequest(f *testing.F) {
 	token := s.App(account).Token(nil)
 	s.Users(account, ann)
 	log := slog.New(slog.DiscardHandler)
-	door := web.Wrap(publicapi.New(s.Roster, log, publicapi.Limits{}), log, server.DefaultTimeouts.Timeouts, publicapi.OnPanic)
+	door := web.Wrap(publicapi.New(s.Roster, log, publicapi.Limits{}), log, server.DefaultTimeouts.Timeouts, publicapi.OnPanic, nil)
 	for _, a := range []aroundBody{
 		{"DELETE", "", "application/json", "TOKEN", "id-1", ""},
 		{"DELETE", "dryRun=true", "application/json; charset=utf-8", "TOKEN", "", ""},

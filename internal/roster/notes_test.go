@@ -2,7 +2,7 @@ package roster_test
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -184,8 +184,8 @@ func TestServersFlushTogether(t *testing.T) {
 			all.Go(func() {
 				for round := range rounds {
 					for _, app := range apps {
-						r.NoteRefusal(refusalOf(app, auth.ReasonScope), fmt.Sprint(round))
-						r.NoteRefusal(refusalOf(app, auth.ReasonExpired), fmt.Sprint(round))
+						r.NoteRefusal(refusalOf(app, auth.ReasonScope), strconv.Itoa(round))
+						r.NoteRefusal(refusalOf(app, auth.ReasonExpired), strconv.Itoa(round))
 					}
 					if err := r.FlushNotes(ctx, false); err != nil {
 						t.Errorf("flush: %v", err)

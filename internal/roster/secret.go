@@ -3,8 +3,8 @@ package roster
 import (
 	"context"
 	"crypto/subtle"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"roster/internal/auth"
@@ -109,7 +109,7 @@ func liveKeys(keys []directory.AppKey) []directory.AppKey {
 func numbers(keys []directory.AppKey) string {
 	texts := make([]string, len(keys))
 	for i, key := range keys {
-		texts[i] = fmt.Sprint(key.Number)
+		texts[i] = strconv.Itoa(key.Number)
 	}
 	return strings.Join(texts, " and ")
 }

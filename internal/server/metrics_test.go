@@ -91,7 +91,8 @@ func TestRefusedTokensAreCountedLoggedAndKept(t *testing.T) {
 		if err := s.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := http.Get(s.MetricsURL); err == nil {
+		if resp, err := http.Get(s.MetricsURL); err == nil {
+			resp.Body.Close()
 			t.Error("metrics are served after the end")
 		}
 
