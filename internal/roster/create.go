@@ -97,7 +97,7 @@ func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID st
 			Algorithm: app.Algorithm,
 			Policy:    app.Policy,
 			Scopes:    app.Scopes,
-			Seal:      func(id directory.AppID) directory.Sealed { return r.seal(id, material) },
+			Seal:      r.sealAppKey(material),
 		})
 		if err != nil {
 			return err
@@ -138,9 +138,11 @@ func keyMaterial(a directory.Algorithm, secret string, publicKey []byte) (shown 
 	return secret, []byte(secret), auth.CheckClientSecret(secret)
 }
 
-// seal encrypts a key of the app.
-func (r *Roster) seal(app directory.AppID, material []byte) directory.Sealed {
-	return directory.Sealed{KeyVersion: r.keyVersion, Text: r.key.Seal(material, secretPurpose(app))}
+// sealAppKey returns what encrypts a key of an app within a transaction.
+func (r *Roster) sealAppKey(material []byte) func(directory.AppID) directory.Sealed {
+	return func(app directory.AppID) directory.Sealed {
+		return directory.Sealed{KeyVersion: r.keyVersion, Text: r.key.Seal(material, secretPurpose(app))}
+	}
 }
 
 // CreateBot makes a bot owned by the live member with that address, and returns

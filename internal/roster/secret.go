@@ -45,8 +45,7 @@ func (r *Roster) AddSecret(ctx context.Context, caller auth.Caller, clientID str
 		if len(keys) > 0 {
 			number = keys[len(keys)-1].Number + 1
 		}
-		tx.AddKey(app.ID, number, r.seal(app.ID, material))
-		return appNote{Secret: number}, nil
+		return appNote{Secret: number}, tx.AddKey(ctx, app.ID, number, r.sealAppKey(material))
 	})
 	if err != nil {
 		return 0, "", err

@@ -14,7 +14,7 @@ const (
 	updateApp     = `UPDATE apps SET name = $2, must_expire = $3, enforce_jti = $4, enforce_jwe = $5 WHERE id = $1`
 	updateState   = `UPDATE apps SET state = $2 WHERE id = $1`
 	deleteScopes  = `DELETE FROM app_scopes WHERE app_id = $1 AND scope IN (SELECT j.atom FROM json_each($2) j)`
-	retireKey     = `UPDATE app_secrets SET retired_at = $3, sealed = $4 WHERE app_id = $1 AND id = $2 AND retired_at IS NULL`
+	eraseAppKey   = `UPDATE app_secrets SET retired_at = $3, sealed = $4 WHERE app_id = $1 AND id = $2 AND retired_at IS NULL`
 )
 
 // LockApp finds an app by its client id, with all its keys in the order of
@@ -108,10 +108,11 @@ func (tx *Tx) RemoveScopes(app directory.AppID, scopes []directory.Scope) {
 	tx.Record(directory.AuditRun{Kind: directory.AuditAppScopes, Object: int64(app)})
 }
 
-// AddKey gives a key with this number to an app that is locked. It needs one id.
-func (tx *Tx) AddKey(app directory.AppID, number int, sealed directory.Sealed) {
-	tx.later(1, insertSecret, app, tx.ID(), number, sealed.KeyVersion, sealed.Text, tx.batch.At.UnixMicro())
+// AddKey gives a key with this number, which seal encrypts, to an app that is
+// locked. It needs one id.
+func (tx *Tx) AddKey(ctx context.Context, app directory.AppID, number int, seal func(directory.AppID) directory.Sealed) error {
 	tx.Record(directory.AuditRun{Kind: directory.AuditSecretAdded, Object: int64(app)})
+	return tx.insertAppKey(ctx, app, number, seal)
 }
 
 // RetireKey erases a live key of an app that is locked; its row stays.
@@ -121,7 +122,7 @@ func (tx *Tx) RetireKey(app directory.AppID, key directory.AppKeyID) {
 }
 
 func (tx *Tx) eraseKey(app directory.AppID, key directory.AppKeyID) {
-	tx.later(1, retireKey, app, key, tx.batch.At.UnixMicro(), []byte{})
+	tx.later(1, eraseAppKey, app, key, tx.batch.At.UnixMicro(), []byte{})
 }
 
 func jsonScopes(scopes []directory.Scope) string {

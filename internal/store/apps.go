@@ -55,13 +55,20 @@ func (tx *Tx) CreateApp(ctx context.Context, app NewApp) error {
 	if err := tx.execRows(ctx, len(app.Scopes), insertScopes, id, jsonScopes(app.Scopes)); err != nil {
 		return wrapf(err, "write the app's scopes")
 	}
-	sealed := app.Seal(id)
-	if err := tx.exec(ctx, insertSecret, id, tx.ID(), 1, sealed.KeyVersion, sealed.Text, now); err != nil {
-		return wrapf(err, "write the app's secret")
+	if err := tx.insertAppKey(ctx, id, 1, app.Seal); err != nil {
+		return err
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditAppCreated, Object: int64(id)})
 	tx.Record(directory.AuditRun{Kind: directory.AuditAppScopes, Object: int64(id)})
 	return nil
+}
+
+// insertAppKey writes a key of an app, which seal encrypts. It takes one id.
+// Every sealed key of an app comes in here.
+func (tx *Tx) insertAppKey(ctx context.Context, app directory.AppID, number int, seal func(directory.AppID) directory.Sealed) error {
+	sealed := seal(app)
+	err := tx.exec(ctx, insertSecret, app, tx.ID(), number, sealed.KeyVersion, sealed.Text, tx.batch.At.UnixMicro())
+	return wrapf(err, "write the app's secret")
 }
 
 // App finds an app by its client id, whatever its state, with its live keys,
