@@ -41,10 +41,7 @@ func (r *Roster) AddSecret(ctx context.Context, caller auth.Caller, clientID str
 		if err := r.checkRoom(app, liveKeys(keys), material); err != nil {
 			return note, err
 		}
-		number = 1
-		if len(keys) > 0 {
-			number = keys[len(keys)-1].Number + 1
-		}
+		number = len(keys) + 1 // retired ones count
 		return appNote{Secret: number}, tx.AddKey(ctx, app.ID, number, r.sealAppKey(material))
 	})
 	if err != nil {

@@ -88,6 +88,19 @@ func TestRefusedTokensAreCountedLoggedAndKept(t *testing.T) {
 		if line := regexp.MustCompile(`.*"requestId":"second".*`).FindString(s.Log.String()); !strings.Contains(line, `"reason":"expired"`) {
 			t.Errorf("logged: %s", line)
 		}
+		kept := func(r *roster.Roster) roster.AppDetails {
+			details, err := r.App(context.Background(), auth.Operator(), app.ClientID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return details
+		}
+		for deadline := time.Now().Add(30 * time.Second); len(kept(s.Roster).Refusals) == 0; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the refusals are not written while the server runs")
+			}
+		}
+		s.Do(rostertest.Request{Token: expired, Header: map[string]string{"X-Request-Id": "third"}})
 		if err := s.Stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -101,11 +114,11 @@ func TestRefusedTokensAreCountedLoggedAndKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		kept, err := r.App(context.Background(), auth.Operator(), app.ClientID)
-		if err != nil || len(kept.Refusals) != 2 || kept.Keys[0].LastUsed.IsZero() {
-			t.Fatalf("kept %+v, %v", kept, err)
+		all := kept(r)
+		if len(all.Refusals) != 2 || all.Keys[0].LastUsed.IsZero() {
+			t.Fatalf("kept %+v", all)
 		}
-		if got := kept.Refusals[0]; got.Reason != "expired" || got.Count != 2 || got.RequestID != "second" || time.Since(got.Last) > time.Minute {
+		if got := all.Refusals[0]; got.Reason != "expired" || got.Count != 3 || got.RequestID != "third" || time.Since(got.Last) > time.Minute {
 			t.Errorf("kept %+v", got)
 		}
 	})

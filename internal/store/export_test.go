@@ -26,6 +26,8 @@ func (s *Store) HotStatements() map[string]string {
 		"updateHead":      updateHead,
 		"selectOpen":      selectOpen + s.engine.lockRows,
 		"selectRemoved":   selectRemoved,
+		"upsertRefusals":  upsertRefusals,
+		"updateKeyUse":    updateKeyUse,
 	}
 	maps.Copy(statements, map[string]string{
 		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles,

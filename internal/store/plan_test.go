@@ -36,6 +36,8 @@ var planArgs = map[string][]string{
 	"updateHead":      {"{account}", "2", "x"},
 	"selectOpen":      {"{account}", "7"},
 	"selectRemoved":   {"{account}", "7", "500"},
+	"upsertRefusals":  {`[[1,"expired",2,3,"id"]]`},
+	"updateKeyUse":    {"1", "2", "3"},
 	"purgeTasks":      {"{account}", "{ids}"},
 	"purgeRoles":      {"{account}", "{ids}"},
 	"purgeGroups":     {"{account}", "{ids}"},
