@@ -25,11 +25,11 @@ var appFaultVerbs = []faultVerb{
 	{name: "delete app", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		return wantDone(r.DeleteApp(ctx, auth.Operator(), f.App))
 	}},
-	{name: "add scope", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+	{name: "give scope", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		added, err := r.AddScopes(ctx, auth.Operator(), f.App, []directory.Scope{directory.ScopeAuditLogs})
 		return wantDone(len(added) > 0, err)
 	}},
-	{name: "remove scope", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+	{name: "take scope", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		removed, err := r.RemoveScopes(ctx, auth.Operator(), f.App, []directory.Scope{directory.ScopeUserManagement})
 		return wantDone(len(removed) > 0, err)
 	}},
