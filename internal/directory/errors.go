@@ -21,6 +21,9 @@ var (
 	// ErrUnavailable says that the database is busy or out of reach and that
 	// the same call may succeed later.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrRateLimited says that too many calls were made and that the same call
+	// may succeed later; see RateLimitError.
+	ErrRateLimited = errors.New("rate limit reached")
 )
 
 // Errorf makes an error of a kind whose text is the message alone.

@@ -11,9 +11,12 @@ import (
 	"roster/internal/roster"
 )
 
-// purgeEvery is how long after its end a pass of the purge starts again. A
-// restore window is counted in days, so minutes do not matter.
-const purgeEvery = 10 * time.Minute
+// How long after its end a pass starts again. A restore window is counted in
+// days, and what is forgotten takes little room, so minutes do not matter.
+const (
+	purgeEvery  = 10 * time.Minute
+	forgetEvery = 10 * time.Minute
+)
 
 // notesEvery is how far an app's refusals and the last use of its secrets may
 // be behind its calls. Each time one transaction or two take their turn.
@@ -48,6 +51,31 @@ func Notes(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 // Purge erases, pass after pass, who was removed longer ago than the restore
 // window, until ctx ends. A pass that fails is logged and tried again.
 func Purge(ctx context.Context, r *roster.Roster, log *slog.Logger) {
+	every(ctx, purgeEvery, func() {
+		erased, err := r.PurgeExpired(ctx, auth.System())
+		if err != nil && ctx.Err() == nil {
+			log.Error("purge failed and will be tried again", "error", err)
+		}
+		if erased > 0 {
+			log.Info("purged", "memberships", erased)
+		}
+	})
+}
+
+// ForgetCalls deletes, pass after pass, used tokens that have expired and counts
+// of calls that no rate limit asks for any more, until ctx ends. A pass that
+// fails is logged and tried again.
+func ForgetCalls(ctx context.Context, r *roster.Roster, log *slog.Logger) {
+	every(ctx, forgetEvery, func() {
+		if _, err := r.ForgetCalls(ctx, auth.System()); err != nil && ctx.Err() == nil {
+			log.Error("old calls could not be forgotten, which will be tried again", "error", err)
+		}
+	})
+}
+
+// every runs a pass at once, and again each time that the pause after it is
+// over, until ctx ends.
+func every(ctx context.Context, pause time.Duration, pass func()) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -56,13 +84,7 @@ func Purge(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 			return
 		case <-timer.C:
 		}
-		erased, err := r.PurgeExpired(ctx, auth.System())
-		if err != nil && ctx.Err() == nil {
-			log.Error("purge failed and will be tried again", "error", err)
-		}
-		if erased > 0 {
-			log.Info("purged", "memberships", erased)
-		}
-		timer.Reset(purgeEvery)
+		pass()
+		timer.Reset(pause)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"roster/internal/auth"
+	"roster/internal/directory"
 	"roster/internal/store"
 )
 
@@ -30,6 +31,7 @@ type Roster struct {
 	notes      *notes
 	// window is how long a removal can be undone; 0 erases at once.
 	window time.Duration
+	limits directory.RateLimits // of accounts that have none of their own
 }
 
 // DefaultRestoreWindow is how long a removal can be undone unless Options say
@@ -64,6 +66,9 @@ type Options struct {
 	RestoreWindow time.Duration
 	// EraseAtOnce makes a removal erase in its own transaction, with no way back.
 	EraseAtOnce bool
+	// RateLimits are those of every account that has none of its own; none for
+	// no limit.
+	RateLimits directory.RateLimits
 	// Store passes test hooks on.
 	Store store.Options
 }
@@ -75,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Roster{store: s, notes: newNotes(), window: o.RestoreWindow}
+	r := &Roster{store: s, notes: newNotes(), window: o.RestoreWindow, limits: o.RateLimits}
 	switch {
 	case o.EraseAtOnce:
 		r.window = 0

@@ -11,6 +11,7 @@ const (
 	insertAccount = `INSERT INTO accounts (id, public_id, name, owner_id, created_at) VALUES ($1, $2, $3, $4, $5)`
 	insertRoles   = `INSERT INTO roles (account_id, id, public_id, kind, name, description, permissions, built_in, created_at)
 SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, '{}', 1, $3 FROM json_each($2) j`
+	setRateLimits   = `UPDATE accounts SET rate_limits = $2 WHERE id = $1`
 	selectAccountID = `SELECT public_id FROM accounts WHERE id = $1`
 	selectAccount   = `SELECT id, public_id, name, owner_id, created_at FROM accounts WHERE public_id = $1`
 )
@@ -42,6 +43,17 @@ func (tx *Tx) CreateAccount(ctx context.Context, publicID, name string, owner di
 	}
 	err = tx.exec(ctx, insertAccount, tx.account, publicID, name, members[0], now)
 	return wrapf(err, "create the account")
+}
+
+// SetRateLimits gives the account limits of its own, or with nil those of the
+// server.
+func (tx *Tx) SetRateLimits(ctx context.Context, limits *directory.RateLimits) error {
+	var text any
+	if limits != nil {
+		text = limits.String()
+	}
+	tx.Record(directory.AuditRun{Kind: directory.AuditAccountModified, Object: int64(tx.account)})
+	return wrapf(tx.execRows(ctx, 1, setRateLimits, tx.account, text), "set the account's rate limits")
 }
 
 // Account finds an account by its public id. The error wraps

@@ -90,6 +90,7 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	s.write = stdlib.OpenDBFromPool(pool)
 	s.read = s.write
 	s.begin = func(ctx context.Context) (*session, error) { return beginPostgres(ctx, s.write) }
+	s.admit = s.admitPostgres
 	s.reader = reader{q: s.read, engine: postgresEngine}
 	s.close = func() error {
 		err := s.write.Close()

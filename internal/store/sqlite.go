@@ -67,6 +67,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, mustExist bool) err
 	s.read.SetMaxIdleConns(max(4, runtime.NumCPU()))
 	writer := newSQLiteWriter(s.write)
 	s.begin = writer.begin
+	s.admit = s.admitSQLite
 	s.reader = reader{q: &prepared{on: s.read}, engine: sqliteEngine}
 	s.close = func() error { return errors.Join(s.read.Close(), writer.close()) }
 

@@ -13,6 +13,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"roster/internal/directory"
 )
 
 // Store is an open database. It is safe for concurrent use.
@@ -21,9 +23,12 @@ type Store struct {
 	write *sql.DB // for migrations; everything else goes through begin
 	read  *sql.DB
 	begin func(context.Context) (*session, error)
+	admit func(context.Context, Admission, time.Time) (directory.Quota, error)
 	ids   allocator
 	close func() error
 	clock func() time.Time
+
+	counters counters // on SQLite
 }
 
 // Options change how a database is opened. The zero value is right for

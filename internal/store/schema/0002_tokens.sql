@@ -35,6 +35,7 @@ CREATE TABLE used_tokens (
   expires_at {{.Int}} NOT NULL,
   PRIMARY KEY (app_id, jti_hash)
 ) {{.Table}};
+CREATE INDEX used_tokens_expiry ON used_tokens (expires_at);
 
 -- Why an app's tokens were refused: a row for each reason, so a stranger cannot
 -- fill the disk with it.
@@ -53,5 +54,6 @@ CREATE TABLE rate_buckets (
   account_id {{.Int}} NOT NULL,
   second     {{.Int}} NOT NULL, -- since 1970
   calls      {{.Int}} NOT NULL,
+  last_at    {{.Int}} NOT NULL, -- of the second's calls
   PRIMARY KEY (account_id, second)
 ) {{.Table}};
