@@ -44,7 +44,7 @@ func (s *Store) Admit(ctx context.Context, a Admission) (q directory.Quota, repl
 
 const (
 	deleteTokens = `DELETE FROM used_tokens WHERE (app_id, jti_hash) IN (
-  SELECT app_id, jti_hash FROM used_tokens WHERE expires_at < $1 LIMIT $2)`
+  SELECT app_id, jti_hash FROM used_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
 	deleteBuckets = `DELETE FROM rate_buckets WHERE second < $1`
 )
 

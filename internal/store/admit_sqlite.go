@@ -14,7 +14,7 @@ const (
 	insertToken = `INSERT INTO used_tokens (app_id, jti_hash, expires_at) VALUES ($1, $2, $3)`
 	// What a server did before it was started again stands in the audit log.
 	selectRecentCalls = `SELECT created_at FROM audit_chain
-WHERE account_id = $1 AND number > (SELECT h.number FROM audit_heads h WHERE h.account_id = $1) - $2 AND actor_kind = $3 AND created_at > $4`
+WHERE account_id = $1 AND number > (SELECT number FROM audit_heads WHERE account_id = $1) - $2 AND actor_kind = $3 AND created_at > $4`
 )
 
 // maxRecentCalls is how far back the audit log is read for calls of before.

@@ -28,6 +28,12 @@ func (s *Store) HotStatements() map[string]string {
 		"selectRemoved":   selectRemoved,
 		"upsertRefusals":  upsertRefusals,
 		"updateKeyUse":    updateKeyUse,
+		"deleteTokens":    deleteTokens,
+	}
+	if s.engine == postgresEngine {
+		statements["admitCall"] = admitCall
+	} else {
+		statements["selectRecentCalls"] = selectRecentCalls
 	}
 	maps.Copy(statements, map[string]string{
 		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles,
@@ -49,6 +55,11 @@ func (s *Store) ReaderValue(ctx context.Context, query string) (value string, er
 
 // ReadDB is the pool of the connections that read.
 func (s *Store) ReadDB() *sql.DB { return s.read }
+
+// AdmitStatements are those that admit a call on PostgreSQL: one takes the
+// account's turn, the other counts and returns whether the token was seen before
+// and the calls counted.
+func AdmitStatements() (turn, count string) { return takeTurn, admitCall }
 
 // Exec runs a statement of a test's own in the transaction.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) error {

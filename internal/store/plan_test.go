@@ -46,6 +46,10 @@ var planArgs = map[string][]string{
 	"purgePersons":    {"{persons}"},
 	"purgeDetails":    {"{account}", "7"},
 	"closeRemoval":    {"{account}", "7", "0"},
+	"deleteTokens":    {"0", "1000"},
+
+	"admitCall":         {"{account}", "1000300000000", "[[60,60],[1800,3600]]", "1000001", "x", "0"},
+	"selectRecentCalls": {"{account}", "100", "app", "0"},
 }
 
 // TestHotStatementsFindTheirRowsByIndex holds the plans on data that was never
@@ -132,6 +136,8 @@ func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) 
 		{"app_secrets", "app_id, id, key_version, sealed, created_at", "ID, 1, ID, NUL, ACC"},
 		{"audit_heads", "account_id, number, hash", "ID, ACC, NUL"},
 		{"app_scopes", "app_id, scope", "ID, CAST(ACC AS TEXT)"},
+		{"rate_buckets", "account_id, second, calls, last_at", "ACC, ID, 1, ID * 1000000"},
+		{"used_tokens", "app_id, jti_hash, expires_at", "ID, NUL, ACC + ID"},
 		{"removals", "account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at", "ACC, ID, TXT, 'k', 0, 1, 1, '{}', 0"},
 		{
 			"audit_chain", "account_id, number, batch_id, created_at, actor_kind, actor_id, removal_id, records, digest, hash",
