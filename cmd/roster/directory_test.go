@@ -45,7 +45,7 @@ func newDirectory(t *testing.T, engine string, population int) *testDirectory {
 // serve starts a server and returns it with its address.
 func (d *testDirectory) serve() (server *exec.Cmd, addr string) {
 	d.Helper()
-	server = command(d.T, d.home, "serve", "--database", d.dsn, "--addr", "127.0.0.1:0")
+	server = command(d.T, d.home, "serve", "--database", d.dsn, "--addr", "127.0.0.1:0", "--rate-limit", "off")
 	addr, log := startServe(d.T, server)
 	go func() {
 		for log.Scan() { // keep the pipe empty

@@ -86,7 +86,7 @@ func stopDuringCall(t *testing.T, dsn string, signal os.Signal) {
 	}
 	result(t, home, "user", "import", "--database", dsn, "--account", account, people)
 
-	serve := command(t, home, "serve", "--database", dsn, "--addr", "127.0.0.1:0")
+	serve := command(t, home, "serve", "--database", dsn, "--addr", "127.0.0.1:0", "--rate-limit", "off")
 	addr, log := startServe(t, serve)
 	token, err := client.NewToken(client.TokenOptions{ClientID: app["clientId"].(string), ClientSecret: app["clientSecret"].(string), TTL: time.Minute})
 	if err != nil {

@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"internal/demo":       {"internal/server", "internal/roster", "internal/auth", "internal/directory", "client"},
 	"internal/cli": {
 		"client", "internal/auth", "internal/config", "internal/demo", "internal/directory",
-		"internal/publicapi", "internal/roster", "internal/server",
+		"internal/publicapi", "internal/roster", "internal/server", "internal/web",
 	},
 	"internal/storetest": {"internal/store"},
 	"internal/rostertest": {

@@ -36,7 +36,7 @@ member and can never be removed. Prints the account's id.`,
 	create.Flags().StringVar(&name, "name", "", "name of the account")
 	create.Flags().StringVar(&owner, "owner-email", "", "address of the account's owner")
 	required(create, "name", "owner-email")
-	return group("account", "Make accounts", create)
+	return group("account", "Make accounts and change them", create, e.accountUpdateCommand())
 }
 
 func (e *env) botCommand() *cobra.Command {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"roster/internal/directory"
 	"roster/internal/publicapi"
 	"roster/internal/roster"
 	"roster/internal/server"
@@ -15,6 +16,8 @@ import (
 func (e *env) serveCommand() *cobra.Command {
 	var cfg server.Config
 	var window time.Duration
+	rates := limitsFlag(directory.DefaultRateLimits())
+	failures := limitsFlag(publicapi.DefaultFailureLimit())
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the public API",
@@ -47,7 +50,9 @@ standard error, as JSON unless that is a terminal.`,
 			cfg.Roster = roster.Options{
 				Database: e.database, SecretKeyFile: e.secretKeyFile,
 				RestoreWindow: window, EraseAtOnce: window == 0,
+				RateLimits: directory.RateLimits(rates),
 			}
+			cfg.Limits.Failures = directory.RateLimits(failures)
 			s, err := server.New(ctx, cfg)
 			if err != nil {
 				return err
@@ -64,6 +69,9 @@ standard error, as JSON unless that is a terminal.`,
 	completeFiles(cmd, "tls-cert", "tls-key")
 	cmd.Flags().DurationVar(&window, "restore-window", roster.DefaultRestoreWindow,
 		"how long removed users are kept before they are erased; 0 erases at once")
+	cmd.Flags().Var(&rates, "rate-limit", "calls of an account within the last second (s), minute (m) or hour (h), unless it has limits of its own; or off")
+	cmd.Flags().Var(&failures, "auth-failure-limit", "refused credentials of one client address; or off")
+	cmd.Flags().Var((*proxiesFlag)(&cfg.Limits.Proxies), "trusted-proxies", "networks whose X-Forwarded-For is believed, such as 10.0.0.0/8,::1")
 	cmd.Flags().IntVar(&cfg.Limits.MaxIDs, "max-ids", publicapi.DefaultMaxIDs, "most users that one call may name")
 	cmd.Flags().Int64Var(&cfg.Limits.MaxBody, "max-body", publicapi.DefaultMaxBody, "largest body of a call, in bytes")
 	cmd.Flags().Int64Var(&cfg.Limits.MaxBodies, "max-bodies", 0,

@@ -15,7 +15,7 @@ import (
 	"roster/internal/web"
 )
 
-// Limits bound what one call may ask for.
+// Limits bound what one call may ask for, and how often a stranger may fail.
 type Limits struct {
 	// MaxIDs is how many users one call may name; 0 for 100,000.
 	MaxIDs int
@@ -26,6 +26,11 @@ type Limits struct {
 	// never gets more than half of it. The first 64 KiB of each call do not
 	// count: 32 MiB more are kept for them.
 	MaxBodies int64
+	// Failures are how many refused credentials of one client address are
+	// answered as such; none for all of them. Proxies are believed about that
+	// address.
+	Failures directory.RateLimits
+	Proxies  web.Proxies
 }
 
 // Defaults of Limits.
@@ -48,6 +53,8 @@ type API struct {
 	limits Limits
 	load   *load
 	routes map[string]route
+
+	failures *failures
 }
 
 // New makes the door to r.
@@ -61,7 +68,7 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 	if limits.MaxBodies == 0 {
 		limits.MaxBodies = bodiesPerLoad * limits.MaxBody
 	}
-	a := &API{roster: r, log: log, limits: limits, load: newLoad(limits)}
+	a := &API{roster: r, log: log, limits: limits, load: newLoad(limits), failures: newFailures(limits.Failures)}
 	a.routes = map[string]route{
 		usersPath: {
 			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},
@@ -103,7 +110,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve makes the checks in the order of the contract: route, method,
-// credentials, scope; the endpoint goes on with the body.
+// credentials, scope, rate limit; the endpoint goes on with the body.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
 	rt, ok := a.routes[path]
@@ -121,9 +128,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	web.AddLog(r.Context(), slog.String("app", caller.ClientID()))
-	if err := caller.RequireScope(ep.scope); err != nil {
+	quota, err := a.roster.Admit(r.Context(), caller, ep.scope)
+	if err != nil {
 		return err
 	}
+	setQuota(w.Header(), quota)
 	if err := checkContentType(r); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -35,6 +36,7 @@ var (
 	errMediaType   = &wireError{415, "Unsupported Media Type", 415}
 	errJSON        = &wireError{400, "Invalid JSON", 400}
 	errValidation  = &wireError{412, "Validation errors/ Invalid arguments", 412}
+	errRateLimit   = &wireError{429, "Rate limit for this API has been reached. Please try again after some time.", 429}
 	errTimeout     = &wireError{408, "Request Timeout", 408}
 	errInternal    = &wireError{500, "Internal Server Error", 500}
 	errUnavailable = &wireError{503, "Service Unavailable", 503}
@@ -85,6 +87,7 @@ var wireErrors = []struct {
 	{auth.ErrNoJTI, errNoJTI},
 	{auth.ErrJTILifetime, errJTILifetime},
 	{auth.ErrReplayed, errReplayed},
+	{directory.ErrRateLimited, errRateLimit},
 	{directory.ErrUnavailable, errUnavailable},
 	{context.DeadlineExceeded, errUnavailable},
 	{errOverload, errUnavailable},
@@ -102,9 +105,9 @@ func toWire(err error) *wireError {
 	return errInternal
 }
 
-// retryAfter is how many seconds a client should wait when the store is busy or
+// retryAfter is how long a client should wait when the store is busy or
 // down, or there are too many calls at once.
-const retryAfter = 5
+const retryAfter = 5 * time.Second
 
 // fail answers a request that was refused. What the wire does not say goes to
 // the log.
@@ -116,6 +119,14 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.roster.NoteRefusal(refusal, web.RequestID(r.Context()))
 	}
 	switch wire.status {
+	case http.StatusUnauthorized:
+		wire = a.failed(w, r, wire)
+	case http.StatusTooManyRequests:
+		a.logClient(r)
+		if limited, ok := errors.AsType[*directory.RateLimitError](err); ok {
+			setQuota(w.Header(), limited.Quota)
+			setRetryAfter(w.Header(), limited.RetryAfter)
+		}
 	case http.StatusInternalServerError:
 		a.log.Error("internal error", "requestId", web.RequestID(r.Context()), "error", err)
 	case http.StatusServiceUnavailable:
@@ -124,7 +135,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 			event = "too many calls at once"
 		}
 		a.log.Warn(event, "requestId", web.RequestID(r.Context()), "error", err)
-		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+		setRetryAfter(w.Header(), retryAfter)
 	}
 	web.Drain(w, r)
 	writeError(w, wire)

@@ -49,6 +49,8 @@ type Options struct {
 	Timeouts server.Timeouts
 	Clock    func() time.Time
 	Trace    func(query string)
+	// RateLimits are the server's; none by default.
+	RateLimits directory.RateLimits
 	// TLSCert and TLSKey are files; with them the server speaks HTTPS.
 	TLSCert, TLSKey string
 	// SecretKeyFile is the path of the secret key; empty for one of its own.
@@ -77,6 +79,7 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 		Roster: roster.Options{
 			Database:      dsn,
 			SecretKeyFile: o.SecretKeyFile,
+			RateLimits:    o.RateLimits,
 			Store:         store.Options{Clock: o.Clock, Trace: o.Trace},
 		},
 		Limits:   o.Limits,

@@ -3,8 +3,8 @@
 // still sends after its request has been refused. It knows no route and no
 // verb.
 //
-// What it logs never holds a path, a query, a token or an address: a route is
-// named by its pattern.
+// What it logs never holds a path, a query, a token or an e-mail address: a route
+// is named by its pattern.
 package web
 
 import (
