@@ -149,7 +149,7 @@ func writeError(w http.ResponseWriter, e *wireError) {
 	body = append(body, `}]}`...)
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(e.status)
-	_, _ = w.Write(body) //nolint:gosec // JSON of our own messages; an error means that the client is gone
+	_, _ = w.Write(body) // the client is gone
 }
 
 // OnPanic answers after a panic; see web.Wrap.

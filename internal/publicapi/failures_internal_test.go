@@ -10,7 +10,7 @@ import (
 	"roster/internal/directory"
 )
 
-func limitsOf(t interface{ Fatal(...any) }, text string) directory.RateLimits {
+func limitsOf(t interface{ Fatal(args ...any) }, text string) directory.RateLimits {
 	limits, err := directory.ParseRateLimits(text)
 	if err != nil {
 		t.Fatal(err)

@@ -124,18 +124,24 @@ func TestReplayAfterRestart(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		o := rostertest.Options{SecretKeyFile: filepath.Join(t.TempDir(), "secret.key")}
-		w := start(t, dsn, o)
+		w := &world{Server: rostertest.Start(t, dsn, o)}
+		var apps []rostertest.App
+		for _, o := range []string{owner, "other@example.com"} {
+			account := w.Account(o)
+			w.Users(account, ann)
+			apps = append(apps, w.App(account))
+		}
 		soon := time.Now().Add(time.Minute).Unix()
-		request := rostertest.Request{Body: emails(ann), Token: w.app.Token(jwt.MapClaims{"jti": "once", "exp": soon})}
+		request := rostertest.Request{Body: emails(ann), Token: apps[0].Token(jwt.MapClaims{"jti": "once", "exp": soon})}
 		w.compare(w.send(request), http.StatusOK, removed, nil)
 		if err := w.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		*w.Server = *rostertest.Start(t, dsn, o)
+		w.Server = rostertest.Start(t, dsn, o)
 		w.compare(w.send(request), http.StatusUnauthorized, replayed, nil)
-		request.Token = w.app.Token(jwt.MapClaims{"kore_jti": "once", "exp": soon})
+		request.Token = apps[0].Token(jwt.MapClaims{"kore_jti": "once", "exp": soon})
 		w.compare(w.send(request), http.StatusUnauthorized, replayed, nil)
-		request.Token = w.otherApp.Token(jwt.MapClaims{"jti": "once", "exp": soon}) // Ann is there as well
+		request.Token = apps[1].Token(jwt.MapClaims{"jti": "once", "exp": soon}) // another app's
 		w.compare(w.send(request), http.StatusOK, removed, nil)
 	})
 }
@@ -180,12 +186,15 @@ func TestRateLimitInOrder(t *testing.T) {
 			{"over the limit, wrong type", rostertest.Request{Header: header1("Content-Type", "text/plain"), Token: once("d")}, 429, rateLimited, over},
 			{"replay over the limit", rostertest.Request{Body: "{", Token: once("c")}, 401, replayed, none},
 			{"bad token over the limit", rostertest.Request{Body: "{", Token: "x"}, 401, noToken, none},
-			{"wrong method over the limit", rostertest.Request{Method: http.MethodGet, Token: once("d")}, 405, notAllowed,
-				map[string]string{"Allow": "DELETE", "RateLimit-Limit": ""}},
+			{
+				"wrong method over the limit",
+				rostertest.Request{Method: http.MethodGet, Token: once("d")},
+				405, notAllowed,
+				map[string]string{"Allow": "DELETE", "RateLimit-Limit": ""},
+			},
 		} {
-			got := w.send(step.req)
 			t.Log(step.says)
-			w.compare(got, step.status, step.body, step.headers)
+			w.compare(w.send(step.req), step.status, step.body, step.headers)
 		}
 		clock.advance(time.Minute)
 		hour := left("7", "1", "3540")

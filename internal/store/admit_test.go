@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,7 +30,7 @@ func (c *clock) now() time.Time          { return time.UnixMicro(c.us.Load()).UT
 func (c *clock) advance(d time.Duration) { c.us.Add(d.Microseconds()) }
 
 // limitsOf parses limits that are right.
-func limitsOf(t interface{ Fatal(...any) }, text string) directory.RateLimits {
+func limitsOf(t interface{ Fatal(args ...any) }, text string) directory.RateLimits {
 	limits, err := directory.ParseRateLimits(text)
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +183,7 @@ func TestOneTimeTokens(t *testing.T) {
 			case err != nil:
 				t.Fatal(err)
 			}
-			return fmt.Sprint(quota.Remaining)
+			return strconv.Itoa(quota.Remaining)
 		}
 		for i, step := range []struct {
 			app  directory.AppID
