@@ -16,16 +16,17 @@ const (
 	// that counts must begin, and so take its view of the data, after the turn
 	// before has committed.
 	takeTurn = `SELECT set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock(hashtextextended('admission', $1))`
-	// $3 is a list of limits, [calls, seconds] each; see directory.CallCounter for
-	// what counts.
-	admitCall = `WITH usage AS (
-  SELECT l.key, CAST(l.value->>0 AS BIGINT) AS most, CAST(COALESCE(SUM(b.calls), 0) AS BIGINT) AS calls,
-    COALESCE(MIN(b.last_at), 0) AS oldest, COALESCE(MAX(b.last_at), 0) AS newest
-  FROM json_each($3) l LEFT JOIN rate_buckets b ON b.account_id = $1
-    AND b.second >= ($2 - 1000000 * CAST(l.value->>1 AS BIGINT)) / 1000000
-    AND b.second <= ($2 + 1000000 * CAST(l.value->>1 AS BIGINT)) / 1000000
-    AND b.last_at > $2 - 1000000 * CAST(l.value->>1 AS BIGINT)
-  GROUP BY l.key, l.value
+	// $2 is now, and $3 a list of limits, [calls, period] each, times in
+	// microseconds; see directory.CallCounter for what counts.
+	admitCall = `WITH limits AS MATERIALIZED (
+  SELECT key, CAST(value->>0 AS BIGINT) AS most, $2 - CAST(value->>1 AS BIGINT) AS since, $2 + CAST(value->>1 AS BIGINT) AS until
+  FROM json_each($3)
+), usage AS MATERIALIZED (
+  SELECT l.key, l.most, u.calls, u.oldest, u.newest FROM limits l CROSS JOIN LATERAL (
+    SELECT CAST(COALESCE(SUM(b.calls), 0) AS BIGINT) AS calls, COALESCE(MIN(b.last_at), 0) AS oldest, COALESCE(MAX(b.last_at), 0) AS newest
+    FROM rate_buckets b
+    WHERE b.account_id = $1 AND b.second BETWEEN l.since / 1000000 AND l.until / 1000000 AND b.last_at > l.since
+  ) u
 ), seen AS (
   SELECT FROM used_tokens WHERE app_id = $4 AND jti_hash = $5
 ), admitted AS (
@@ -46,7 +47,7 @@ SELECT EXISTS (SELECT FROM seen),
 // admission is the batch that admits a call, and where its answer goes.
 func admission(a Admission, now time.Time, replayed *bool, usage *string) []statement {
 	limits := jsonRows(len(a.Limits), func(i int) jsonRow {
-		return jsonRow{int64(a.Limits[i].Calls), int64(a.Limits[i].Period / time.Second)}
+		return jsonRow{int64(a.Limits[i].Calls), a.Limits[i].Period.Microseconds()}
 	})
 	return []statement{
 		{query: takeTurn, args: []any{int64(a.Account)}, rows: 1},

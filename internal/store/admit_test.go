@@ -316,7 +316,7 @@ func TestAdmissionsTakeTurns(t *testing.T) {
 		}
 		var seen bool
 		var counted string
-		must(t, open.QueryRowContext(ctx, count, account, c.us.Load()-1e6, "[[1,60]]", 0, nil, 0).Scan(&seen, &counted))
+		must(t, open.QueryRowContext(ctx, count, account, c.us.Load()-1e6, "[[1,60000000]]", 0, nil, 0).Scan(&seen, &counted))
 		if counted != "[[0, 0, 0]]" {
 			t.Fatalf("the first call counted %s", counted)
 		}

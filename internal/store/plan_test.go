@@ -48,7 +48,7 @@ var planArgs = map[string][]string{
 	"closeRemoval":    {"{account}", "7", "0"},
 	"deleteTokens":    {"0", "1000"},
 
-	"admitCall":         {"{account}", "1000300000000", "[[60,60],[1800,3600]]", "1000001", "x", "0"},
+	"admitCall":         {"{account}", "1000300000000", "[[60,60000000],[1800,3600000000]]", "1000001", "x", "0"},
 	"selectRecentCalls": {"{account}", "100", "app", "0"},
 }
 
