@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/golang-jwt/jwt/v5"
 
+	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/rostertest"
 	"roster/internal/storetest"
@@ -28,11 +30,13 @@ type step struct {
 	query   string
 	header  map[string]string
 	token   func(*cast) string // nil for a good one
-	invalid bool               // the document does not allow this request
+	before  func(*checker, *testing.T, *cast)
+	invalid bool // the document does not allow this request
 }
 
 // cast is the account of the document's examples.
 type cast struct {
+	account        string
 	app, scopeless rostertest.App
 	bot            string
 }
@@ -44,6 +48,7 @@ func newCast(s *rostertest.Server) *cast {
 		rostertest.Person{Email: "cy@example.com"}, rostertest.Person{Email: "dee@example.com", OrgUserID: "E1234"},
 		rostertest.Person{Email: "eve@example.com", OrgUserID: "E5678"})
 	return &cast{
+		account:   account,
 		app:       s.App(account),
 		scopeless: s.AppWith(account, directory.OriginAdminConsole, directory.ScopeAuditLogs),
 		bot:       s.Bot(account, "Help desk", "bo@example.com"),
@@ -78,6 +83,7 @@ var removalSteps = []step{
 	{status: 401, example: "scope", body: annAlone, token: func(p *cast) string { return p.scopeless.Token(nil) }},
 	{status: 401, example: "expired", body: annAlone, token: claims(jwt.MapClaims{"exp": 1})},
 	{status: 401, example: "notActive", body: annAlone, token: claims(jwt.MapClaims{"nbf": 9e9})},
+	{status: 401, example: "replayed", body: annAlone, token: claims(jwt.MapClaims{"jti": "once", "exp": soon}), before: useOnce},
 	{status: 412, example: "types", body: `{}`, invalid: true},
 	{status: 412, example: "types", body: `{"deleteEmailIds":"ann@example.com"}`, invalid: true},
 	{status: 412, example: "types", body: `{"deleteEmailIds":["ann@example.com",[]]}`, invalid: true},
@@ -86,8 +92,31 @@ var removalSteps = []step{
 	{status: 413, example: "ids", body: `{"orgUserIds":["E1"` + strings.Repeat(`,"E1"`, 100_000) + `]}`},
 	{status: 413, example: "body", body: annAlone + strings.Repeat(" ", 16<<20)},
 	{status: 415, example: "type", body: annAlone, header: map[string]string{"Content-Type": "text/plain"}, invalid: true},
+	{status: 429, example: "limit", body: annAlone, before: noCallLeft},
 	{status: 501, example: "dryRun", body: annAlone, query: "?dryRun=true"},
 	{status: 501, example: "atomic", body: annAlone, query: "?atomic"},
+}
+
+// soon is when the tokens of these tests expire.
+var soon = time.Now().Add(30 * time.Minute).Unix()
+
+// useOnce spends the token of the step that it goes before.
+func useOnce(c *checker, t *testing.T, people *cast) {
+	t.Helper()
+	got := c.Do(rostertest.Request{Body: "{", Token: people.app.Token(jwt.MapClaims{"jti": "once", "exp": soon})})
+	if got.Status != http.StatusBadRequest {
+		t.Fatalf("the first use of a token answered %d", got.Status)
+	}
+}
+
+// noCallLeft makes the only call that the account may make.
+func noCallLeft(c *checker, t *testing.T, people *cast) {
+	t.Helper()
+	one := directory.RateLimits{{Calls: 1, Period: time.Hour}}
+	if err := c.Roster.SetRateLimits(t.Context(), auth.Operator(), people.account, &one); err != nil {
+		t.Fatal(err)
+	}
+	useOnce(c, t, people)
 }
 
 // unprovoked are the examples to which no request leads: they take two minutes
@@ -100,7 +129,7 @@ var unprovoked = []string{"408 late", "500 fault", "503 database"}
 func TestDocumentedRemovals(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
-		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{}))
+		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
 		override := map[string]string{"X-HTTP-Method-Override": "Delete"}
 		for method, header := range map[string]map[string]string{"DELETE": nil, "POST": override} {
 			for i, st := range removalSteps {
@@ -129,6 +158,9 @@ func (c *checker) removal(t *testing.T, method string, header map[string]string,
 	if st.token != nil {
 		req.Token = st.token(people)
 	}
+	if st.before != nil {
+		st.before(c, t, people)
+	}
 	in := c.input(t, req)
 	if err := openapi3filter.ValidateRequest(t.Context(), in); (err != nil) != st.invalid {
 		t.Errorf("the document finds wrong in the request: %v", err)
@@ -138,6 +170,7 @@ func (c *checker) removal(t *testing.T, method string, header map[string]string,
 		t.Fatalf("answered %d %s", got.Status, got.Body)
 	}
 	c.answer(t, in, got)
+	c.sameHeaders(t, in.Route.Operation, got)
 	c.sameAsExample(t, in.Route.Operation, st, got.Body, people.bot)
 	c.seen[fmt.Sprintf("%s %d %s", method, st.status, st.example)] = true
 }
@@ -153,6 +186,19 @@ func (c *checker) requestExample(body string) string {
 		c.t.Fatal(err)
 	}
 	return string(text)
+}
+
+// sameHeaders checks that an answer has the headers that are documented for it,
+// also those that the document leaves open because some accounts have no limits,
+// and that an answer for which they are not documented has none of them.
+func (c *checker) sameHeaders(t *testing.T, op *openapi3.Operation, got rostertest.Answer) {
+	t.Helper()
+	documented := op.Responses.Status(got.Status).Value.Headers
+	for _, name := range []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy", "Retry-After"} {
+		if has := got.Header.Get(name) != ""; has != (documented[name] != nil) {
+			t.Errorf("%d has %s: %v, documented: %v", got.Status, name, has, !has)
+		}
+	}
 }
 
 var botID = regexp.MustCompile(`st-[0-9a-f-]{36}`)
