@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	srv, err := server.New(ctx, server.Config{
 		Addr:   o.Addr,
-		Roster: roster.Options{Database: filepath.Join(dir, "demo.db")},
+		Roster: roster.Options{Database: filepath.Join(dir, "demo.db"), RateLimits: directory.DefaultRateLimits()},
 		Log:    slog.New(slog.NewTextHandler(o.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
