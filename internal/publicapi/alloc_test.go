@@ -69,7 +69,7 @@ func newAllocTest(t *testing.T, engine string) *allocTest {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	a := &allocTest{T: t, roster: r, api: publicapi.New(r, slog.New(slog.DiscardHandler), publicapi.Limits{}, nil)}
+	a := &allocTest{T: t, roster: r, api: publicapi.New(r, slog.New(slog.DiscardHandler), publicapi.Limits{})}
 	if a.account, err = r.CreateAccount(ctx, auth.Operator(), "X", "owner@example.com"); err != nil {
 		t.Fatal(err)
 	}
