@@ -35,8 +35,7 @@ func TestAdmit(t *testing.T) {
 		{"more than there may be now", []directory.Usage{usage(90, 50*time.Second, time.Second), {}}, true, minute, 0, 59 * time.Second},
 	} {
 		quota, err := directory.RateLimits{minute, hour}.Admit(c.usage, now)
-		var limited *directory.RateLimitError
-		if errors.As(err, &limited) {
+		if limited, ok := errors.AsType[*directory.RateLimitError](err); ok {
 			if quota = limited.Quota; limited.RetryAfter != c.reset {
 				t.Errorf("%s: retry after %v", c.says, limited.RetryAfter)
 			}
