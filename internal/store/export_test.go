@@ -28,7 +28,6 @@ func (s *Store) HotStatements() map[string]string {
 		"selectRemoved":   selectRemoved,
 		"upsertRefusals":  upsertRefusals,
 		"updateKeyUse":    updateKeyUse,
-		"deleteTokens":    deleteTokens,
 	}
 	if s.engine == postgresEngine {
 		statements["admitCall"] = admitCall

@@ -46,7 +46,6 @@ var planArgs = map[string][]string{
 	"purgePersons":    {"{persons}"},
 	"purgeDetails":    {"{account}", "7"},
 	"closeRemoval":    {"{account}", "7", "0"},
-	"deleteTokens":    {"0", "1000"},
 
 	"admitCall":         {"{account}", "1000300000000", "[[60,60000000],[1800,3600000000]]", "1000001", "x", "0"},
 	"selectRecentCalls": {"{account}", "100", "app", "0"},
