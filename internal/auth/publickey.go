@@ -18,6 +18,10 @@ const (
 	maxRSABits = 8192
 )
 
+// minExponent is the smallest public exponent there is. With 1 everything would
+// be a good signature of itself.
+const minExponent = 3
+
 // ParsePublicKey reads the RSA public key of an app, as PEM or as a JWK, and
 // returns it in PKIX form. The error wraps directory.ErrInvalid.
 func ParsePublicKey(text []byte) ([]byte, error) {
@@ -38,6 +42,9 @@ func ParsePublicKey(text []byte) ([]byte, error) {
 	}
 	if bits := public.N.BitLen(); bits < minRSABits || bits > maxRSABits {
 		return nil, directory.Errorf(directory.ErrInvalid, "the public key has %d bits: %d to %d are taken", bits, minRSABits, maxRSABits)
+	}
+	if public.E < minExponent || public.E%2 == 0 || public.N.Bit(0) == 0 {
+		return nil, directory.Errorf(directory.ErrInvalid, "the public key is none of RSA: its exponent or its modulus is wrong")
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {

@@ -60,7 +60,7 @@ func parseSigned(compact string) (Token, error) {
 		return Token{}, err
 	}
 	signed, err := jwt.ParseSigned(compact, signatureAlgorithms)
-	if err != nil {
+	if err != nil || asksForMore(parts[0], "crit", "b64", "zip") {
 		signed = nil // Verify refuses it, and says so of the app that it names
 	}
 	payload := parts[1]
@@ -77,6 +77,22 @@ func parseSigned(compact string) (Token, error) {
 		return Token{}, Refuse(ReasonNoApp, "the token names no app")
 	}
 	return Token{ClientID: clientID, signed: signed}, nil
+}
+
+// asksForMore says whether a header has one of the keys that change how the rest
+// is to be read, or a key twice. The library knows some of them; a JWT has no
+// use for any (RFC 7797, section 7; RFC 8725, section 3.6).
+func asksForMore(header []byte, keys ...string) bool {
+	var h map[string]any
+	if josejson.Unmarshal(header, &h) != nil {
+		return true
+	}
+	for _, key := range keys {
+		if _, there := h[key]; there {
+			return true
+		}
+	}
+	return false
 }
 
 // decodeParts tells what is no token at all: n parts in base64url, the first of

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"math"
 	"math/big"
 	"slices"
 	"time"
@@ -47,7 +48,7 @@ func (t Token) Verify(app directory.App, keys []AppKey, now time.Time) (Claims, 
 	}
 	verified := Claims{Label: c.label(), Key: key, JTI: jti}
 	if jti != "" {
-		verified.Expires = time.UnixMilli(int64(c.Expiry.seconds * 1000))
+		verified.Expires = time.UnixMilli(int64(math.Ceil(c.Expiry.seconds * 1000))) // never earlier
 	}
 	return verified, nil
 }
