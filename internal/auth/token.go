@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	josejson "github.com/go-jose/go-jose/v4/json" // keys in exactly their spelling
 	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Leeway is how far the clocks of a caller and ours may differ.
@@ -68,9 +69,9 @@ func parseSigned(compact string) (Token, error) {
 		return Token{}, Refuse(ReasonMalformed, "part 2 is not a JSON object")
 	}
 	var c rawClaims
-	if err := josejson.Unmarshal(payload, &c); err != nil {
-		// The error's text would quote the claims, which may name people.
-		return Token{}, Refuse(ReasonMalformed, "its claims have a key twice or a number out of bounds")
+	// The error's text would quote the claims, which may name people.
+	if !jsontext.Value(payload).IsValid() || josejson.Unmarshal(payload, &c) != nil {
+		return Token{}, Refuse(ReasonMalformed, "its claims have a key twice or are not UTF-8")
 	}
 	clientID := c.clientID()
 	if clientID == "" {

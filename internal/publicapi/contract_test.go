@@ -19,7 +19,10 @@ import (
 	"roster/internal/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) {
+	watchDials()
+	storetest.Main(m)
+}
 
 // The cast of every account under test. Owner owns the account and a bot, Dan
 // owns two bots, and Ann is also a member of another account.
