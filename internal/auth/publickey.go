@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -62,6 +64,14 @@ func publicFromJWK(text []byte) (any, error) {
 	}
 	if !jwk.IsPublic() {
 		return nil, errPrivateKey
+	}
+	var says struct {
+		KeyOps []string `json:"key_ops"` //nolint:tagliatelle // RFC 7517 spells it so
+	}
+	signs := jwk.Algorithm == "" || directory.Algorithm(jwk.Algorithm).PublicKey()
+	if jwk.Use != "" && jwk.Use != "sig" || !signs || json.Unmarshal(text, &says) != nil ||
+		len(says.KeyOps) > 0 && !slices.Contains(says.KeyOps, "verify") {
+		return nil, directory.Errorf(directory.ErrInvalid, "the public key says that it is not for signatures with RS256 or RS512")
 	}
 	return jwk.Key, nil
 }

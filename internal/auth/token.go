@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	josejson "github.com/go-jose/go-jose/v4/json" // keys in exactly their spelling
-	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -23,7 +22,7 @@ const MaxToken = 16 << 10
 type Token struct {
 	// ClientID is the app that the token says it comes from.
 	ClientID  string
-	signed    *jwt.JSONWebToken // nil when its algorithm is one we never take
+	signed    *jose.JSONWebSignature // nil when its algorithm is one we never take
 	encrypted bool
 }
 
@@ -60,7 +59,7 @@ func parseSigned(compact string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	signed, err := jwt.ParseSigned(compact, signatureAlgorithms)
+	signed, err := jose.ParseSignedCompact(compact, signatureAlgorithms)
 	if err != nil || asksForMore(parts[0], "crit", "b64", "zip") {
 		signed = nil // Verify refuses it, and says so of the app that it names
 	}

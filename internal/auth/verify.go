@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"roster/internal/directory"
 )
@@ -31,10 +32,13 @@ func (t Token) Verify(app directory.App, keys []AppKey, now time.Time) (Claims, 
 	if t.signed == nil {
 		return Claims{}, Refuse(ReasonAlgorithm, "algorithm is not the app's, or the header asks for what is not supported").Of(app)
 	}
-	var c rawClaims
-	key, refusal := t.signedBy(app, keys, &c)
+	key, payload, refusal := t.signedBy(app, keys)
 	if refusal == nil {
 		refusal = t.checkForm(app.Policy)
+	}
+	var c rawClaims
+	if refusal == nil && josejson.Unmarshal(payload, &c) != nil {
+		refusal = Refuse(ReasonMalformed, "its claims cannot be read")
 	}
 	if refusal == nil {
 		refusal = c.checkTimes(now)
@@ -53,23 +57,26 @@ func (t Token) Verify(app directory.App, keys []AppKey, now time.Time) (Claims, 
 	return verified, nil
 }
 
-// signedBy finds the key that signed the token and reads its claims.
-func (t Token) signedBy(app directory.App, keys []AppKey, c *rawClaims) (directory.AppKeyID, *Refusal) {
-	algorithm := directory.Algorithm(t.signed.Headers[0].Algorithm)
+// signedBy finds the key that signed the token and returns what it signed.
+func (t Token) signedBy(app directory.App, keys []AppKey) (directory.AppKeyID, []byte, *Refusal) {
+	algorithm := directory.Algorithm(t.signed.Signatures[0].Header.Algorithm)
 	if algorithm != app.Algorithm || len(keys) == 0 {
-		_ = t.signed.Claims(decoy(algorithm), c)
+		_, _ = t.signed.Verify(decoy(algorithm))
 		if app.Algorithm != "" && algorithm != app.Algorithm {
-			return 0, Refuse(ReasonAlgorithm, "algorithm is not the app's: %s instead of %s", algorithm, app.Algorithm)
+			return 0, nil, Refuse(ReasonAlgorithm, "algorithm is not the app's: %s instead of %s", algorithm, app.Algorithm)
 		}
-		return 0, Refuse(ReasonSignature, "the app has no key")
+		return 0, nil, Refuse(ReasonSignature, "the app has no key")
 	}
 	for _, key := range keys {
 		material, err := verificationKey(algorithm, key.Material)
-		if err == nil && t.signed.Claims(material, c) == nil {
-			return key.ID, nil
+		if err != nil {
+			continue
+		}
+		if payload, err := t.signed.Verify(material); err == nil {
+			return key.ID, payload, nil
 		}
 	}
-	return 0, Refuse(ReasonSignature, "the signature is wrong")
+	return 0, nil, Refuse(ReasonSignature, "the signature is wrong")
 }
 
 // checkForm compares how the token came with how the app wants it.
