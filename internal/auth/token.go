@@ -55,15 +55,10 @@ func ParseToken(compact string, find FindPlatformKey) (Token, error) {
 var signatureAlgorithms = []jose.SignatureAlgorithm{jose.HS256, jose.HS512, jose.RS256, jose.RS512}
 
 func parseSigned(compact string) (Token, error) {
-	parts, err := decodeParts(compact, 3)
+	signed, payload, err := readSigned(compact)
 	if err != nil {
 		return Token{}, err
 	}
-	signed, err := jose.ParseSignedCompact(compact, signatureAlgorithms)
-	if err != nil || asksForMore(parts[0], "crit", "b64", "zip") {
-		signed = nil // Verify refuses it, and says so of the app that it names
-	}
-	payload := parts[1]
 	if !isObject(payload) {
 		return Token{}, Refuse(ReasonMalformed, "part 2 is not a JSON object")
 	}
@@ -77,6 +72,21 @@ func parseSigned(compact string) (Token, error) {
 		return Token{}, Refuse(ReasonNoApp, "the token names no app")
 	}
 	return Token{ClientID: clientID, signed: signed}, nil
+}
+
+// readSigned reads the form of a signed token. What it returns is nil when no
+// app can have its algorithm, or its header asks for more: Verify refuses it,
+// and says so of the app that the payload names.
+func readSigned(compact string) (signed *jose.JSONWebSignature, payload []byte, err error) {
+	parts, err := decodeParts(compact, 3)
+	if err != nil {
+		return nil, nil, err
+	}
+	signed, err = jose.ParseSignedCompact(compact, signatureAlgorithms)
+	if err != nil || asksForMore(parts[0], "crit", "b64", "zip") {
+		signed = nil
+	}
+	return signed, parts[1], nil
 }
 
 // asksForMore says whether a header has one of the keys that change how the rest
