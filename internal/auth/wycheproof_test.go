@@ -218,7 +218,7 @@ func keysOf(raw json.RawMessage) []json.RawMessage {
 func usableKey(raw json.RawMessage) bool {
 	var key struct {
 		Kty, Alg, Use, N, Y string
-		KeyOps              []string `json:"key_ops"`
+		KeyOps              []string `json:"key_ops"` //nolint:tagliatelle // RFC 7517 spells it so
 	}
 	if json.Unmarshal(raw, &key) != nil {
 		return false
