@@ -34,7 +34,7 @@ func (a *appFlags) add(cmd *cobra.Command) {
 	f.StringVar(&a.kind.Encryption, "jwe-enc", "", "encryption of the token: "+strings.Join(client.Encryptions(), ", ")+" (default: A256GCM)")
 	required(cmd, "client-id")
 	completeFiles(cmd, "client-secret-file", "key", "jwe-key")
-	completeValues(cmd, "alg", client.Algorithms()...)
+	completeValues(cmd, "alg", algorithmCompletions()...)
 	completeValues(cmd, "jwe-enc", client.Encryptions()...)
 }
 
