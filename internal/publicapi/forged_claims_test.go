@@ -202,6 +202,9 @@ var claimClasses = []class{
 		}
 		return f.wrap(s, s.sign(header(s.alg), f.claims(s, more[i%len(more)])))
 	}},
+	{"jti used before", replayed, auth.ReasonReplayed, func(f *forger, i int) string {
+		return f.once(f.pick(), []string{`,"jti":"spent"`, `,"kore_jti":"spent"`, `,"jti":"spent","kore_jti":"x"`, `,"jti":"\u0073pent"`}[i%4])
+	}},
 	{"jti enforced and missing", noJTI, auth.ReasonNoJTI, claimed([]string{"enforce JTI"},
 		``, `,"jti":""`, `,"jti":null`, `,"JTI":"x"`, `,"Jti":"x"`, `,"jti":"","kore_jti":""`, `,"exp":1900000000`, `,"kore_jti":null`, `,"jti ":"x"`, `,"koreJti":"x"`)},
 	{"must expire, and no exp", noExpiry, auth.ReasonNoExpiry, claimed([]string{"must expire"},

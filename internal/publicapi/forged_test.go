@@ -67,7 +67,7 @@ type forger struct {
 var usable = []string{"HS256", "HS512", "RS256", "RS512", "JWE HS256", "JWE RS256", "must expire", "enforce JTI", "rotated"}
 
 func newForger(w *world) *forger {
-	f := &forger{world: w, apps: map[string]signer{}}
+	f := &forger{world: w, apps: map[string]signer{}, rand: rand.New(rand.NewPCG(1, 1))}
 	jwk, err := w.Roster.PlatformKey(context.Background(), auth.Operator())
 	if err != nil {
 		w.T.Fatal(err)
@@ -97,8 +97,26 @@ func newForger(w *world) *forger {
 	storetest.Exec(w.T, w.DSN, "UPDATE apps SET state = 'disabled' WHERE client_id = $1", f.apps["disabled"].id)
 	storetest.Exec(w.T, w.DSN, "UPDATE apps SET state = 'deleted' WHERE client_id = $1", f.apps["deleted"].id)
 	f.rotate("retired", "rotated")
+	f.spend()
 	f.apps["theirs"] = signer{id: w.otherApp.ClientID, alg: "HS256", secret: w.otherApp.Secret}
 	return f
+}
+
+// spend makes a call as each app with a token that is good for one call.
+func (f *forger) spend() {
+	f.T.Helper()
+	for _, name := range usable {
+		got := f.Do(rostertest.Request{Body: emails("nobody@example.com"), Token: f.once(f.apps[name], `,"jti":"spent"`)})
+		if got.Status != 200 {
+			f.T.Fatalf("app %s: answered %d %s", name, got.Status, got.Body)
+		}
+	}
+}
+
+// once is a good token of the app with a jti.
+func (f *forger) once(s signer, jti string) string {
+	s.needs = fmt.Sprintf(`,"exp":%d`, noon+60+f.rand.IntN(3000))
+	return f.wrap(s, s.sign(header(s.alg), f.claims(s, jti)))
 }
 
 // rotate gives an app another secret and retires the first. The app is then
@@ -227,7 +245,7 @@ func (f *forger) refused(c class, token string) (requestID, why string) {
 	}
 	caller, err := f.Roster.Authenticate(context.Background(), strings.TrimSpace(token))
 	if err == nil {
-		err = caller.RequireScope(directory.ScopeUserManagement)
+		_, err = f.Roster.Admit(context.Background(), caller, directory.ScopeUserManagement)
 	}
 	var refusal *auth.Refusal
 	if !errors.As(err, &refusal) || refusal.Reason != c.reason {
