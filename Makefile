@@ -37,6 +37,11 @@ bench: deps ## Compare removals with raw SQL, on both engines
 fuzz: ## Run each fuzz target for FUZZTIME
 	./tools/fuzz $(FUZZTIME)
 
+.PHONY: vectors
+vectors: ## Make the token vectors of internal/auth/testdata again, with npm
+	npm --prefix tools/vectors ci
+	node tools/vectors/make.mjs
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(LINT) fmt

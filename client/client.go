@@ -1,6 +1,6 @@
 // Package client calls the public API of an account user directory, this one
-// or any other host that speaks the same published API. It signs the token of
-// each call itself, from the client id and secret of an app.
+// or any other host that speaks the same published API. It makes the token of
+// each call itself, from the client id and secret, or private key, of an app.
 //
 // It covers the removal of users; it retries nothing.
 package client
@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +22,8 @@ type Config struct {
 	// Host is the base URL of the host, such as https://users.example.com.
 	Host         string
 	ClientID     string
-	ClientSecret string
+	ClientSecret string // empty with RS256 and RS512
+	TokenKind
 	// HTTPClient makes the calls; nil for one that waits up to 6 minutes for an answer.
 	HTTPClient *http.Client
 }
@@ -31,7 +31,8 @@ type Config struct {
 // Client calls the public API. It is safe for concurrent use.
 type Client struct {
 	base string
-	cfg  Config
+	http *http.Client
+	mint *mint
 }
 
 // callTimeout is longer than a server takes for the largest call.
@@ -46,16 +47,14 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, fmt.Errorf("host %q is not a URL such as https://users.example.com", cfg.Host)
 	}
-	if cfg.ClientID == "" || cfg.ClientSecret == "" {
-		return nil, errors.New("client id or client secret is missing")
-	}
-	if len(cfg.ClientSecret) < minSecret {
-		return nil, errSecret
+	m, err := newMint(cfg.ClientID, cfg.ClientSecret, cfg.TokenKind)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = &http.Client{Timeout: callTimeout}
 	}
-	return &Client{base: strings.TrimSuffix(u.String(), "/"), cfg: cfg}, nil
+	return &Client{base: strings.TrimSuffix(u.String(), "/"), http: cfg.HTTPClient, mint: m}, nil
 }
 
 // RemoveUsersRequest names the users to remove, by address, by the
@@ -106,7 +105,7 @@ func (c *Client) RemoveUsers(ctx context.Context, req RemoveUsersRequest) (*Remo
 	if err != nil {
 		return nil, err
 	}
-	token, err := NewToken(TokenOptions{ClientID: c.cfg.ClientID, ClientSecret: c.cfg.ClientSecret, TTL: tokenLife})
+	token, err := c.mint.token(tokenLife)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +115,7 @@ func (c *Client) RemoveUsers(ctx context.Context, req RemoveUsersRequest) (*Remo
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("auth", token)
-	resp, err := c.cfg.HTTPClient.Do(r)
+	resp, err := c.http.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("call the server: %w", err)
 	}

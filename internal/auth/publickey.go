@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -17,6 +19,10 @@ const (
 	minRSABits = 2048
 	maxRSABits = 8192
 )
+
+// minExponent is the smallest public exponent there is. With 1 everything would
+// be a good signature of itself.
+const minExponent = 3
 
 // ParsePublicKey reads the RSA public key of an app, as PEM or as a JWK, and
 // returns it in PKIX form. The error wraps directory.ErrInvalid.
@@ -39,6 +45,9 @@ func ParsePublicKey(text []byte) ([]byte, error) {
 	if bits := public.N.BitLen(); bits < minRSABits || bits > maxRSABits {
 		return nil, directory.Errorf(directory.ErrInvalid, "the public key has %d bits: %d to %d are taken", bits, minRSABits, maxRSABits)
 	}
+	if public.E < minExponent || public.E%2 == 0 || public.N.Bit(0) == 0 {
+		return nil, directory.Errorf(directory.ErrInvalid, "the public key is none of RSA: its exponent or its modulus is wrong")
+	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
 		return nil, directory.Errorf(directory.ErrInvalid, "the public key cannot be used: %v", err)
@@ -55,6 +64,14 @@ func publicFromJWK(text []byte) (any, error) {
 	}
 	if !jwk.IsPublic() {
 		return nil, errPrivateKey
+	}
+	var says struct {
+		KeyOps []string `json:"key_ops"` //nolint:tagliatelle // RFC 7517 spells it so
+	}
+	signs := jwk.Algorithm == "" || directory.Algorithm(jwk.Algorithm).PublicKey()
+	if jwk.Use != "" && jwk.Use != "sig" || !signs || json.Unmarshal(text, &says) != nil ||
+		len(says.KeyOps) > 0 && !slices.Contains(says.KeyOps, "verify") {
+		return nil, directory.Errorf(directory.ErrInvalid, "the public key says that it is not for signatures with RS256 or RS512")
 	}
 	return jwk.Key, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	josejson "github.com/go-jose/go-jose/v4/json" // keys in exactly their spelling
-	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Leeway is how far the clocks of a caller and ours may differ.
@@ -22,7 +22,7 @@ const MaxToken = 16 << 10
 type Token struct {
 	// ClientID is the app that the token says it comes from.
 	ClientID  string
-	signed    *jwt.JSONWebToken // nil when its algorithm is one we never take
+	signed    *jose.JSONWebSignature // nil when its algorithm is one we never take
 	encrypted bool
 }
 
@@ -55,28 +55,54 @@ func ParseToken(compact string, find FindPlatformKey) (Token, error) {
 var signatureAlgorithms = []jose.SignatureAlgorithm{jose.HS256, jose.HS512, jose.RS256, jose.RS512}
 
 func parseSigned(compact string) (Token, error) {
-	parts, err := decodeParts(compact, 3)
+	signed, payload, err := readSigned(compact)
 	if err != nil {
 		return Token{}, err
 	}
-	signed, err := jwt.ParseSigned(compact, signatureAlgorithms)
-	if err != nil {
-		signed = nil // Verify refuses it, and says so of the app that it names
-	}
-	payload := parts[1]
 	if !isObject(payload) {
 		return Token{}, Refuse(ReasonMalformed, "part 2 is not a JSON object")
 	}
 	var c rawClaims
-	if err := josejson.Unmarshal(payload, &c); err != nil {
-		// The error's text would quote the claims, which may name people.
-		return Token{}, Refuse(ReasonMalformed, "its claims have a key twice or a number out of bounds")
+	// The error's text would quote the claims, which may name people.
+	if !jsontext.Value(payload).IsValid() || josejson.Unmarshal(payload, &c) != nil {
+		return Token{}, Refuse(ReasonMalformed, "its claims have a key twice or are not UTF-8")
 	}
 	clientID := c.clientID()
 	if clientID == "" {
 		return Token{}, Refuse(ReasonNoApp, "the token names no app")
 	}
 	return Token{ClientID: clientID, signed: signed}, nil
+}
+
+// readSigned reads the form of a signed token. What it returns is nil when no
+// app can have its algorithm, or its header asks for more: Verify refuses it,
+// and says so of the app that the payload names.
+func readSigned(compact string) (signed *jose.JSONWebSignature, payload []byte, err error) {
+	parts, err := decodeParts(compact, 3)
+	if err != nil {
+		return nil, nil, err
+	}
+	signed, err = jose.ParseSignedCompact(compact, signatureAlgorithms)
+	if err != nil || asksForMore(parts[0], "crit", "b64", "zip") {
+		signed = nil
+	}
+	return signed, parts[1], nil
+}
+
+// asksForMore says whether a header has one of the keys that change how the rest
+// is to be read, or a key twice. The library knows some of them; a JWT has no
+// use for any (RFC 7797, section 7; RFC 8725, section 3.6).
+func asksForMore(header []byte, keys ...string) bool {
+	var h map[string]any
+	if josejson.Unmarshal(header, &h) != nil {
+		return true
+	}
+	for _, key := range keys {
+		if _, there := h[key]; there {
+			return true
+		}
+	}
+	return false
 }
 
 // decodeParts tells what is no token at all: n parts in base64url, the first of

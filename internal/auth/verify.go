@@ -1,14 +1,15 @@
 package auth
 
 import (
-	"crypto/rand"
+	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"math"
 	"math/big"
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"roster/internal/directory"
 )
@@ -30,10 +31,13 @@ func (t Token) Verify(app directory.App, keys []AppKey, now time.Time) (Claims, 
 	if t.signed == nil {
 		return Claims{}, Refuse(ReasonAlgorithm, "algorithm is not the app's, or the header asks for what is not supported").Of(app)
 	}
-	var c rawClaims
-	key, refusal := t.signedBy(app, keys, &c)
+	key, payload, refusal := t.signedBy(app, keys)
 	if refusal == nil {
 		refusal = t.checkForm(app.Policy)
+	}
+	var c rawClaims
+	if refusal == nil && josejson.Unmarshal(payload, &c) != nil {
+		refusal = Refuse(ReasonMalformed, "its claims cannot be read")
 	}
 	if refusal == nil {
 		refusal = c.checkTimes(now)
@@ -47,28 +51,35 @@ func (t Token) Verify(app directory.App, keys []AppKey, now time.Time) (Claims, 
 	}
 	verified := Claims{Label: c.label(), Key: key, JTI: jti}
 	if jti != "" {
-		verified.Expires = time.UnixMilli(int64(c.Expiry.seconds * 1000))
+		verified.Expires = time.UnixMilli(int64(math.Ceil(c.Expiry.seconds * 1000))) // never earlier
 	}
 	return verified, nil
 }
 
-// signedBy finds the key that signed the token and reads its claims.
-func (t Token) signedBy(app directory.App, keys []AppKey, c *rawClaims) (directory.AppKeyID, *Refusal) {
-	algorithm := directory.Algorithm(t.signed.Headers[0].Algorithm)
+// signedBy finds the key that signed the token and returns what it signed. It
+// takes as long without a key, or with one that the signature cannot be of.
+func (t Token) signedBy(app directory.App, keys []AppKey) (directory.AppKeyID, []byte, *Refusal) {
+	signature := t.signed.Signatures[0]
+	algorithm := directory.Algorithm(signature.Header.Algorithm)
+	decoy := decoyKey(algorithm, len(signature.Signature))
 	if algorithm != app.Algorithm || len(keys) == 0 {
-		_ = t.signed.Claims(decoy(algorithm), c)
+		_, _ = t.signed.Verify(decoy)
 		if app.Algorithm != "" && algorithm != app.Algorithm {
-			return 0, Refuse(ReasonAlgorithm, "algorithm is not the app's: %s instead of %s", algorithm, app.Algorithm)
+			return 0, nil, Refuse(ReasonAlgorithm, "algorithm is not the app's: %s instead of %s", algorithm, app.Algorithm)
 		}
-		return 0, Refuse(ReasonSignature, "the app has no key")
+		return 0, nil, Refuse(ReasonSignature, "the app has no key")
 	}
 	for _, key := range keys {
 		material, err := verificationKey(algorithm, key.Material)
-		if err == nil && t.signed.Claims(material, c) == nil {
-			return key.ID, nil
+		if public, ok := material.(*rsa.PublicKey); err != nil || ok && public.Size() != len(signature.Signature) {
+			_, _ = t.signed.Verify(decoy)
+			continue
+		}
+		if payload, err := t.signed.Verify(material); err == nil {
+			return key.ID, payload, nil
 		}
 	}
-	return 0, Refuse(ReasonSignature, "the signature is wrong")
+	return 0, nil, Refuse(ReasonSignature, "the signature is wrong")
 }
 
 // checkForm compares how the token came with how the app wants it.
@@ -98,28 +109,14 @@ func verificationKey(a directory.Algorithm, material []byte) (any, error) {
 	return material, nil
 }
 
-// Keys that are verified against where there is no key.
-var (
-	decoySecret = make([]byte, minHS512) // as good as any: nothing that it verifies is taken
-	decoyPublic = newDecoy()
-)
-
-// newDecoy makes a public key whose factors nobody knows.
-func newDecoy() *rsa.PublicKey {
-	modulus := make([]byte, minRSABits/8)
-	rand.Read(modulus)
-	modulus[0] |= 0x80
-	modulus[len(modulus)-1] |= 1
-	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}
-}
-
-// decoy is the key of an algorithm.
-func decoy(a directory.Algorithm) any {
-	switch {
-	case a.PublicKey():
-		return decoyPublic
-	case jose.SignatureAlgorithm(a) == jose.HS256:
-		return decoySecret[:32]
+// decoyKey is a key to verify a signature of that many bytes against where there
+// is none. What it verifies is never taken, so everybody may know it.
+func decoyKey(a directory.Algorithm, signature int) any {
+	if !a.PublicKey() {
+		return make([]byte, minHS512)
 	}
-	return decoySecret
+	if signature*8 < minRSABits || signature*8 > maxRSABits {
+		signature = minRSABits / 8 // no app's key is so small or so large: it is refused at once
+	}
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(bytes.Repeat([]byte{0xff}, signature)), E: 65537}
 }

@@ -2,9 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,27 +14,58 @@ import (
 	"roster/internal/config"
 )
 
-// appFlags say as which app to call.
+// appFlags say as which app to call, and what its tokens are like.
 type appFlags struct {
-	clientID   string
-	secretFile string
+	clientID    string
+	secretFile  string
+	kind        client.TokenKind
+	keyFile     string
+	platformJWK string // file
 }
 
 func (a *appFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.clientID, "client-id", "", "client id of the app")
-	cmd.Flags().StringVar(&a.secretFile, "client-secret-file", "", "file of the app's client secret (default: the secret in ROSTER_CLIENT_SECRET)")
+	f := cmd.Flags()
+	f.StringVar(&a.clientID, "client-id", "", "client id of the app")
+	f.StringVar(&a.secretFile, "client-secret-file", "", "file of the app's client secret (default: the secret in ROSTER_CLIENT_SECRET)")
+	f.StringVar(&a.kind.Algorithm, "alg", "HS256", "algorithm of the app: "+strings.Join(client.Algorithms(), ", "))
+	f.StringVar(&a.keyFile, "key", "", "file of the private key that RS256 and RS512 sign with, as PEM or JWK")
+	f.BoolVar(&a.kind.JTI, "jti", false, "give each token an id of its own, good for one call")
+	f.StringVar(&a.platformJWK, "jwe-key", "", "file of the host's public JWK, to encrypt the token to")
+	f.StringVar(&a.kind.Encryption, "jwe-enc", "", "encryption of the token: "+strings.Join(client.Encryptions(), ", ")+" (default: A256GCM)")
 	required(cmd, "client-id")
-	completeFiles(cmd, "client-secret-file")
+	completeFiles(cmd, "client-secret-file", "key", "jwe-key")
+	completeValues(cmd, "alg", algorithmCompletions()...)
+	completeValues(cmd, "jwe-enc", client.Encryptions()...)
 }
 
-func (a *appFlags) secret() (string, error) {
-	if a.secretFile != "" {
-		return readSecret(a.secretFile)
+// keys reads what the app signs with, a client secret or a private key, and
+// what its tokens are encrypted to.
+func (a *appFlags) keys() (secret string, kind client.TokenKind, err error) {
+	kind = a.kind
+	if a.platformJWK != "" {
+		if kind.PlatformKey, err = os.ReadFile(a.platformJWK); err != nil {
+			return "", kind, fmt.Errorf("read the platform's key: %w", err)
+		}
 	}
-	if secret := config.ClientSecret(); secret != "" {
-		return secret, nil
+	if a.keyFile != "" {
+		if kind.PrivateKey, err = os.ReadFile(a.keyFile); err != nil {
+			return "", kind, fmt.Errorf("read the private key: %w", err)
+		}
 	}
-	return "", usageError{errors.New("the client secret is missing: name its file with --client-secret-file or set ROSTER_CLIENT_SECRET")}
+	switch {
+	case a.secretFile != "":
+		secret, err = readSecret(a.secretFile)
+		return secret, kind, err
+	case strings.HasPrefix(kind.Algorithm, "RS"):
+		if a.keyFile == "" {
+			return "", kind, usagef("the private key is missing: name its file with --key")
+		}
+		return "", kind, nil // the secret in the environment is another app's
+	}
+	if secret = config.ClientSecret(); secret == "" {
+		return "", kind, usagef("the client secret is missing: name its file with --client-secret-file or set ROSTER_CLIENT_SECRET")
+	}
+	return secret, kind, nil
 }
 
 func (e *env) tokenCommand() *cobra.Command {
@@ -43,14 +75,20 @@ func (e *env) tokenCommand() *cobra.Command {
 		Use:   "token --client-id ID",
 		Short: "Make a token for the public API",
 		Long: `Makes the JWT that goes into the header "auth" of a call to the public API,
-signed with HS256 by the client secret of an app. It needs no server and no
-database.`,
+signed by the client secret of an app, or by its private key where its algorithm
+is RS256 or RS512. It needs no server and no database.
+
+An app with Enforce JTI wants --jti. One with Enforce JWE wants the token
+encrypted to the host's public key: --jwe-key names a file with that key as a
+JSON Web Key, whose "alg" says how, RSA-OAEP or RSA-OAEP-256.`,
 		Example: `  ROSTER_CLIENT_SECRET=... roster token --client-id cs-...
-  roster token --client-id cs-... --client-secret-file secret.txt --ttl 5m --jti`,
+  roster token --client-id cs-... --client-secret-file secret.txt --ttl 5m --jti
+  roster token --client-id cs-... --alg RS256 --key private.pem
+  roster token --client-id cs-... --client-secret-file secret.txt --jwe-key platform.jwk`,
 		Args: cobra.NoArgs,
 		RunE: run(func(context.Context, []string) (err error) {
 			o.ClientID = app.clientID
-			if o.ClientSecret, err = app.secret(); err != nil {
+			if o.ClientSecret, o.TokenKind, err = app.keys(); err != nil {
 				return err
 			}
 			token, err := client.NewToken(o)
@@ -68,6 +106,5 @@ database.`,
 	}
 	app.add(cmd)
 	cmd.Flags().DurationVar(&o.TTL, "ttl", 10*time.Minute, "how long the token is valid")
-	cmd.Flags().BoolVar(&o.JTI, "jti", false, "give the token an id of its own")
 	return cmd
 }

@@ -48,7 +48,8 @@ on after a failure, run the same command again: who is gone already is reported
 as not found, and nobody else is touched.`,
 		Example: `  export ROSTER_CLIENT_SECRET=...
   roster user remove ann@example.com --host http://127.0.0.1:8080 --client-id cs-...
-  roster user remove --from leavers.csv --host https://users.example.com --client-id cs-... --yes`,
+  roster user remove --from leavers.csv --host https://users.example.com --client-id cs-... --yes
+  roster user remove --from leavers.csv --host https://users.example.com --client-id cs-... --alg RS256 --key private.pem`,
 		RunE: run(c.run),
 	}
 	c.app.add(cmd)
@@ -67,11 +68,11 @@ func (c *removeCommand) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	secret, err := c.app.secret()
+	secret, kind, err := c.app.keys()
 	if err != nil {
 		return err
 	}
-	api, err := client.New(client.Config{Host: c.host, ClientID: c.app.clientID, ClientSecret: secret})
+	api, err := client.New(client.Config{Host: c.host, ClientID: c.app.clientID, ClientSecret: secret, TokenKind: kind})
 	if err != nil {
 		return usageError{err}
 	}

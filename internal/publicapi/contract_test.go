@@ -5,6 +5,7 @@ package publicapi_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,7 +20,10 @@ import (
 	"roster/internal/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) {
+	watchDials()
+	storetest.Main(m)
+}
 
 // The cast of every account under test. Owner owns the account and a bot, Dan
 // owns two bots, and Ann is also a member of another account.
@@ -163,6 +167,21 @@ func (w *world) check(r row) {
 	if r.why != "" {
 		w.logSays(got.Header.Get("X-Request-Id"), r.why)
 	}
+}
+
+// Dump reads everything that the database holds, but for the notes about
+// refused tokens and used secrets that calls leave behind. The server writes
+// those in the background: they are written before, so as not to come between
+// two dumps.
+func (w *world) Dump() storetest.Content {
+	w.T.Helper()
+	if err := w.Roster.FlushNotes(context.Background(), true); err != nil {
+		w.T.Fatal(err)
+	}
+	storetest.Exec(w.T, w.DSN, "UPDATE app_secrets SET last_used_at = NULL")
+	content := w.Server.Dump()
+	delete(content, "app_refusals")
+	return content
 }
 
 // unchanged checks that a refused request has left no trace in the database.

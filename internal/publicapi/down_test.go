@@ -42,9 +42,8 @@ func TestDiskOnTheWire(t *testing.T) {
 	writers.Set(t, "max_page_count", 1<<30)
 	writers.Set(t, "query_only", 1)
 	w.refusedFor("attempt to write a readonly database", emails(ann))
-	w.unchanged(before)
-
 	writers.Set(t, "query_only", 0)
+	w.unchanged(before)
 	w.compare(w.Remove(w.app, emails(ann)), 200, removed, nil)
 }
 

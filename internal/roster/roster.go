@@ -29,6 +29,7 @@ type Roster struct {
 	keyVersion int
 	platform   atomic.Pointer[auth.PlatformKey] // once it was read
 	notes      *notes
+	known      atomic.Pointer[string] // client id of the app that called last
 	// window is how long a removal can be undone; 0 erases at once.
 	window time.Duration
 	limits directory.RateLimits // of accounts that have none of their own
