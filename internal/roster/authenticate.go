@@ -18,7 +18,7 @@ func secretPurpose(app directory.AppID) string {
 // Authenticate finds out which app sent a token. A refusal is an *auth.Refusal
 // and says why; the wire must not.
 func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller, error) {
-	if r.key == nil {
+	if r.keys == nil {
 		return auth.Caller{}, errNoKey
 	}
 	token, err := auth.ParseToken(compact, func(kid string) (*auth.PlatformKey, error) {
@@ -35,7 +35,7 @@ func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller,
 	unusable := notCallable(app, token.ClientID, unknown)
 	var keys []auth.AppKey
 	if unusable == nil {
-		if keys, err = r.unseal(app.ID, sealed); err != nil {
+		if keys, err = r.unseal(ctx, app.ID, sealed); err != nil {
 			return auth.Caller{}, err
 		}
 	}
@@ -65,10 +65,10 @@ func notCallable(app directory.App, clientID string, unknown bool) *auth.Refusal
 }
 
 // unseal opens the live keys of an app.
-func (r *Roster) unseal(app directory.AppID, sealed []directory.AppKey) ([]auth.AppKey, error) {
+func (r *Roster) unseal(ctx context.Context, app directory.AppID, sealed []directory.AppKey) ([]auth.AppKey, error) {
 	keys := make([]auth.AppKey, len(sealed))
 	for i, s := range sealed {
-		material, err := r.key.Open(s.Sealed.Text, secretPurpose(app))
+		material, err := r.keys.open(ctx, s.Sealed, secretPurpose(app))
 		if err != nil {
 			return nil, err
 		}

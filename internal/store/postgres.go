@@ -23,6 +23,7 @@ var postgresEngine = &engine{
 	lock:     " ORDER BY m.id FOR NO KEY UPDATE OF m",
 	hold:     " ORDER BY m.id FOR SHARE OF m",
 	lockRows: " FOR UPDATE",
+	holdRows: " FOR SHARE",
 	types:    schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
 	kind:     postgresKind,
 }
