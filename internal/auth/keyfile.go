@@ -18,7 +18,8 @@ import (
 // base64, the newest last. It holds one key, but for the time of a rotation.
 type KeyFile struct {
 	Path string
-	// Trace is called before each step of a change. Tests fail there.
+	// Trace is called before the steps of a change and before a keyring reads.
+	// Tests fail there, or count.
 	Trace func(step string)
 }
 

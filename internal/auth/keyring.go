@@ -53,6 +53,9 @@ func (k *Key) Fingerprint() []byte { return k.fingerprint }
 // String is the fingerprint, so that no key is ever printed by mistake.
 func (k *Key) String() string { return hex.EncodeToString(k.fingerprint) }
 
+// GoString is String too.
+func (k *Key) GoString() string { return k.String() }
+
 // Seal encrypts plain. purpose says what it is and whose, and must be the same
 // when it is opened, so that a sealed text moved to another row is refused.
 func (k *Key) Seal(plain []byte, purpose string) []byte {
@@ -156,6 +159,7 @@ func (k *Keyring) missing(fingerprint []byte, readErr error) error {
 }
 
 func (k *Keyring) load() error {
+	k.file.traced("read")
 	keys, err := k.file.Read()
 	if err != nil {
 		return err
