@@ -154,29 +154,35 @@ func (r *Roster) RotateSecretKey(ctx context.Context, caller auth.Caller) (Rotat
 	if err := r.mayRotate(caller); err != nil {
 		return out, err
 	}
-	unfinished, err := r.unfinished(ctx)
+	err := r.beginRotation(ctx, &out)
 	if err != nil {
 		return out, err
-	}
-	out.Finished = unfinished
-	if !unfinished {
-		if err := r.nextVersion(ctx); err != nil {
-			return out, err
-		}
 	}
 	if out.Resealed, err = r.resealAll(ctx, caller); err != nil {
 		return out, err
 	}
-	dropped, err := r.dropKeys(ctx)
+	version, fingerprint, err := r.keys.current(ctx)
 	if err != nil {
 		return out, err
 	}
+	out.Version, out.Fingerprint = version, hex.EncodeToString(fingerprint)
+	dropped, err := r.dropKeys(ctx)
 	for _, key := range dropped {
 		out.Dropped = append(out.Dropped, key.String())
 	}
-	version, fingerprint, err := r.store.CurrentKey(ctx)
-	out.Version, out.Fingerprint = version, hex.EncodeToString(fingerprint)
 	return out, err
+}
+
+// beginRotation makes the next key the current one, unless an earlier rotation
+// has to be finished.
+func (r *Roster) beginRotation(ctx context.Context, out *Rotation) (err error) {
+	if _, _, err = r.keys.current(ctx); err != nil {
+		return err
+	}
+	if out.Finished, err = r.unfinished(ctx); err != nil || out.Finished {
+		return err
+	}
+	return r.nextVersion(ctx)
 }
 
 // unfinished says whether a rotation was ended before it was done: keys are
@@ -205,12 +211,9 @@ func (r *Roster) unfinished(ctx context.Context) (bool, error) {
 func (r *Roster) nextVersion(ctx context.Context) error {
 	var next *auth.Key
 	for range rotateAttempts {
-		version, fingerprint, err := r.store.CurrentKey(ctx)
+		version, fingerprint, err := r.keys.current(ctx)
 		if err != nil || next != nil && bytes.Equal(fingerprint, next.Fingerprint()) {
 			return err
-		}
-		if _, err := r.keys.ring.Key(fingerprint); err != nil {
-			return err // the other rotation was on another machine
 		}
 		if next, _, err = r.nextKey(ctx); err != nil {
 			return err

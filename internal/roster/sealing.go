@@ -130,6 +130,16 @@ func (k *secretKeys) fingerprint(ctx context.Context, version int) ([]byte, erro
 	return fingerprint, err
 }
 
+// current is the key that seals. The error wraps directory.ErrUnavailable when
+// the key file lacks it: then it was rotated on another machine.
+func (k *secretKeys) current(ctx context.Context) (version int, fingerprint []byte, err error) {
+	version, fingerprint, err = k.store.CurrentKey(ctx)
+	if err == nil {
+		_, err = k.ring.Key(fingerprint)
+	}
+	return version, fingerprint, err
+}
+
 // list lists all keys of the database, and notes their fingerprints: within a
 // transaction nobody should have to ask for them.
 func (k *secretKeys) list(ctx context.Context) ([]directory.SecretKey, error) {
