@@ -14,10 +14,10 @@ import (
 	"roster/internal/store"
 )
 
-// How much of a rotation one step does: few accounts are looked up at once, and
+// How much of a rotation one step does: some accounts are looked up at once, and
 // a transaction is short enough not to hold up others.
 const (
-	resealAccounts = 100
+	resealAccounts = 1000
 	resealSecrets  = 200
 )
 
