@@ -226,7 +226,7 @@ func TestServersWithKeyFilesOfTheirOwn(t *testing.T) {
 		t.Errorf("a stranger got %d", got.Status)
 	}
 	copyKeys(t, here, there)
-	for two.Remove(app, body).Status == http.StatusServiceUnavailable { //nolint:revive // within a second
+	for two.Remove(app, body).Status == http.StatusServiceUnavailable { // within a second
 	}
 	want(two, http.StatusOK)
 

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -75,7 +76,7 @@ func copyRows(t *testing.T, from, to *sql.DB, table string) {
 	defer empty.Close()
 	columns, err := empty.Columns()
 	must(t, err)
-	must(t, empty.Close())
+	must(t, errors.Join(empty.Err(), empty.Close()))
 	rows, err := from.QueryContext(ctx, "SELECT "+strings.Join(columns, ", ")+" FROM "+table)
 	must(t, err)
 	defer rows.Close()

@@ -111,7 +111,7 @@ func TestWhoeverWaitedForARotationSealsWithTheNewKey(t *testing.T) {
 	// A rotation by hand, which can be held up.
 	tx, err := storetest.SQL(t, f.dsn).BeginTx(ctx, nil)
 	must(t, err)
-	defer tx.Rollback() //nolint:errcheck // after the commit it does nothing
+	defer tx.Rollback()
 	for _, query := range []string{
 		"UPDATE secret_keys SET retired_at = 1 WHERE version = 1",
 		"INSERT INTO secret_keys (version, fingerprint, created_at) VALUES (2, 'two', 1)",
