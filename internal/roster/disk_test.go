@@ -87,6 +87,8 @@ func (f *faultCase) fillDisk(t *testing.T, verb faultVerb, where map[string]int)
 	content, err := os.ReadFile(f.DSN)
 	must(t, err)
 	must(t, os.WriteFile(c.DSN, content, 0o600))
+	c.Key = filepath.Join(t.TempDir(), "key") // a key file serves one database
+	copyFile(t, f.Key, c.Key)
 	writers := storetest.WatchWriters(t, c.DSN)
 	r, err := c.open(nil)
 	must(t, err)

@@ -138,6 +138,9 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	must(t, err)
 	must(t, wantDone(r.DisableApp(ctx, auth.Operator(), f.Other)))
 	f.Secrets = createApps(t, r, f.Account, 2)
+	// The next key is in the file: faults of that are in rotate_test.go.
+	_, _, err = r.AddSecretKey(ctx, auth.Operator())
+	must(t, err)
 	must(t, r.Close())
 	return f
 }
