@@ -59,15 +59,11 @@ func TestRotationsUnderTraffic(t *testing.T) {
 				}
 			})
 		}
-		// Apps are made by processes of their own, which load the key each time.
-		var made []rostertest.App
-		traffic.Go(func() {
-			for !ended(stop) {
-				made = append(made, createApp(t, dsn, keyFile, account))
-			}
-		})
-		for range rotations() {
+		made := make([]rostertest.App, rotations())
+		for i := range made {
 			r := openRoster(t, dsn, keyFile)
+			// Meanwhile an app is made as by a process of its own, which loads the key.
+			traffic.Go(func() { made[i] = createApp(t, dsn, keyFile, account) })
 			if _, err := r.RotateSecretKey(ctx, auth.Operator()); err != nil {
 				t.Errorf("rotate: %v", err)
 			}
