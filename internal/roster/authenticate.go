@@ -8,6 +8,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/store"
 )
 
 // secretPurpose binds a sealed client secret to its app.
@@ -35,7 +36,7 @@ func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller,
 	unusable := notCallable(app, token.ClientID, unknown)
 	var keys []auth.AppKey
 	if unusable == nil {
-		if keys, err = r.unseal(ctx, app.ID, sealed); err != nil {
+		if keys, err = r.unseal(ctx, r.store.KeyFingerprint, app.ID, sealed); err != nil {
 			return auth.Caller{}, err
 		}
 	}
@@ -65,10 +66,10 @@ func notCallable(app directory.App, clientID string, unknown bool) *auth.Refusal
 }
 
 // unseal opens the live keys of an app.
-func (r *Roster) unseal(ctx context.Context, app directory.AppID, sealed []directory.AppKey) ([]auth.AppKey, error) {
+func (r *Roster) unseal(ctx context.Context, look store.LookUp, app directory.AppID, sealed []directory.AppKey) ([]auth.AppKey, error) {
 	keys := make([]auth.AppKey, len(sealed))
 	for i, s := range sealed {
-		material, err := r.keys.open(ctx, s.Sealed, secretPurpose(app))
+		material, err := r.keys.open(ctx, look, s.Sealed, secretPurpose(app))
 		if err != nil {
 			return nil, err
 		}

@@ -71,6 +71,10 @@ var faultVerbs = append([]faultVerb{
 		return err
 	}},
 	{name: "rotate secret key", steps: true, run: func(ctx context.Context, r *roster.Roster, _ *faultCase) error {
+		// A key that waits makes this another rotation, whatever is unfinished.
+		if _, _, err := r.AddSecretKey(ctx, auth.Operator()); err != nil {
+			return err
+		}
 		_, err := r.RotateSecretKey(ctx, auth.Operator())
 		return err
 	}},
@@ -137,7 +141,11 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	_, _, err = r.AddSecret(ctx, auth.Operator(), f.App, roster.NewSecret{})
 	must(t, err)
 	must(t, wantDone(r.DisableApp(ctx, auth.Operator(), f.Other)))
-	f.Secrets = createApps(t, r, f.Account, 2)
+	apps := 2
+	if verb == "rotate secret key" {
+		apps = 20 // that it has something to write
+	}
+	f.Secrets = createApps(t, r, f.Account, apps)
 	// The next key is in the file: faults of that are in rotate_test.go.
 	_, _, err = r.AddSecretKey(ctx, auth.Operator())
 	must(t, err)

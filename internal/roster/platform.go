@@ -61,7 +61,7 @@ func (r *Roster) openPlatformKey(ctx context.Context) (*auth.PlatformKey, error)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := r.keys.open(ctx, sealed.Sealed, platformPurpose(sealed.ID))
+	plain, err := r.keys.open(ctx, r.store.KeyFingerprint, sealed.Sealed, platformPurpose(sealed.ID))
 	if err != nil {
 		return nil, err
 	}

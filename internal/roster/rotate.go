@@ -227,8 +227,8 @@ func (r *Roster) nextVersion(ctx context.Context) error {
 
 // resealAll seals everything anew that an older key than the current one seals.
 func (r *Roster) resealAll(ctx context.Context, caller auth.Caller) (total int, err error) {
-	total, err = r.store.ResealPlatformKeys(ctx, func(held store.HeldKey, key directory.PlatformKey) (directory.Sealed, error) {
-		return r.keys.reseal(ctx, held, key.Sealed, platformPurpose(key.ID))
+	total, err = r.store.ResealPlatformKeys(ctx, func(look store.LookUp, held store.HeldKey, key directory.PlatformKey) (directory.Sealed, error) {
+		return r.keys.reseal(ctx, look, held, key.Sealed, platformPurpose(key.ID))
 	})
 	if err != nil {
 		return 0, err
@@ -254,7 +254,7 @@ func (r *Roster) resealAccount(ctx context.Context, caller auth.Caller, account 
 		n := 0
 		err := r.store.Write(ctx, store.Change{Account: account, Actor: caller.Actor}, func(tx *store.Tx) (err error) {
 			n, err = tx.ResealAppKeys(ctx, resealSecrets, func(held store.HeldKey, app directory.AppID, sealed directory.Sealed) (directory.Sealed, error) {
-				return r.keys.reseal(ctx, held, sealed, secretPurpose(app))
+				return r.keys.reseal(ctx, tx.KeyFingerprint, held, sealed, secretPurpose(app))
 			})
 			return err
 		})

@@ -106,8 +106,8 @@ func (k *secretKeys) seal(held store.HeldKey, purpose string, plain []byte) (dir
 
 // open decrypts what was sealed for the purpose, under whatever key that was.
 // The error wraps directory.ErrUnavailable when the key file lacks the key.
-func (k *secretKeys) open(ctx context.Context, sealed directory.Sealed, purpose string) ([]byte, error) {
-	fingerprint, err := k.fingerprint(ctx, sealed.KeyVersion)
+func (k *secretKeys) open(ctx context.Context, look store.LookUp, sealed directory.Sealed, purpose string) ([]byte, error) {
+	fingerprint, err := k.fingerprint(ctx, look, sealed.KeyVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -119,11 +119,11 @@ func (k *secretKeys) open(ctx context.Context, sealed directory.Sealed, purpose 
 }
 
 // fingerprint is that of the key with the version, which the database tells once.
-func (k *secretKeys) fingerprint(ctx context.Context, version int) ([]byte, error) {
+func (k *secretKeys) fingerprint(ctx context.Context, look store.LookUp, version int) ([]byte, error) {
 	if known, ok := k.fingerprints.Load(version); ok {
 		return known.([]byte), nil //nolint:forcetypeassert // nothing else is stored
 	}
-	fingerprint, err := k.store.KeyFingerprint(ctx, version)
+	fingerprint, err := look(ctx, version)
 	if err == nil {
 		k.fingerprints.Store(version, fingerprint)
 	}
@@ -140,8 +140,7 @@ func (k *secretKeys) current(ctx context.Context) (version int, fingerprint []by
 	return version, fingerprint, err
 }
 
-// list lists all keys of the database, and notes their fingerprints: within a
-// transaction nobody should have to ask for them.
+// list lists all keys of the database, and notes their fingerprints.
 func (k *secretKeys) list(ctx context.Context) ([]directory.SecretKey, error) {
 	keys, err := k.store.SecretKeys(ctx)
 	for _, key := range keys {
@@ -151,8 +150,8 @@ func (k *secretKeys) list(ctx context.Context) ([]directory.SecretKey, error) {
 }
 
 // reseal opens what was sealed for the purpose and seals it under the held key.
-func (k *secretKeys) reseal(ctx context.Context, held store.HeldKey, sealed directory.Sealed, purpose string) (directory.Sealed, error) {
-	plain, err := k.open(ctx, sealed, purpose)
+func (k *secretKeys) reseal(ctx context.Context, look store.LookUp, held store.HeldKey, sealed directory.Sealed, purpose string) (directory.Sealed, error) {
+	plain, err := k.open(ctx, look, sealed, purpose)
 	if err != nil {
 		return directory.Sealed{}, err
 	}

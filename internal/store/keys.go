@@ -40,6 +40,10 @@ var ErrNotCurrent = errors.New("the secret key is not the current one any more")
 // ErrNothingToReseal says that the current key seals all secrets of the account.
 var ErrNothingToReseal = errors.New("no secret is sealed with an old key")
 
+// LookUp is KeyFingerprint, of the store or of a transaction: who is in one must
+// not wait for another connection.
+type LookUp = func(ctx context.Context, version int) ([]byte, error)
+
 // HeldKey is the secret key that seals, held by a transaction: it cannot be
 // rotated out before that ends. Only the store makes one, so nothing can be
 // sealed without holding its key.
@@ -108,9 +112,10 @@ func (s *Store) PinSecretKey(ctx context.Context, fingerprint []byte) error {
 func (s *Store) RotateKey(ctx context.Context, version int, fingerprint []byte) error {
 	now := s.Now().UnixMicro()
 	err := s.inTx(ctx, func(r *reader, sess *session) error {
+		retire := statement{query: retireKey}
 		res, err := r.q.ExecContext(ctx, r.traced(retireKey), version, now)
 		if err != nil {
-			return r.engine.mapError(err)
+			return r.engine.mapError(retire.in(err))
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(ErrNotCurrent, err)
@@ -182,7 +187,7 @@ func (s *Store) CreatePlatformKey(ctx context.Context, kid string, seal func(Hel
 
 // ResealPlatformKeys seals the platform's keys anew where an older key than the
 // current one seals them, and returns how many those were.
-func (s *Store) ResealPlatformKeys(ctx context.Context, reseal func(HeldKey, directory.PlatformKey) (directory.Sealed, error)) (n int, err error) {
+func (s *Store) ResealPlatformKeys(ctx context.Context, reseal func(LookUp, HeldKey, directory.PlatformKey) (directory.Sealed, error)) (n int, err error) {
 	err = s.inTx(ctx, func(r *reader, sess *session) error {
 		held, err := r.holdKey(ctx, r.engine.holdRows)
 		if err != nil {
@@ -200,7 +205,7 @@ func (s *Store) ResealPlatformKeys(ctx context.Context, reseal func(HeldKey, dir
 		}
 		var updates []statement
 		for _, key := range old {
-			sealed, err := reseal(held, key)
+			sealed, err := reseal(r.KeyFingerprint, held, key)
 			if err != nil {
 				return err
 			}
