@@ -128,7 +128,8 @@ func (f KeyFile) Drop(drop func(*Key) bool) (dropped []*Key, err error) {
 }
 
 // edit changes the keys of the file while no other process of this machine
-// does. Whoever reads it finds the keys of before or those of after.
+// does. Whoever reads it finds the keys of before or those of after. The error
+// wraps directory.ErrUnavailable when the file cannot be written.
 func (f KeyFile) edit(change func([]*Key) ([]*Key, error)) error {
 	// A link stays one: what it points to is replaced.
 	path, err := filepath.EvalSymlinks(f.Path)
@@ -138,7 +139,7 @@ func (f KeyFile) edit(change func([]*Key) ([]*Key, error)) error {
 	f.traced("lock")
 	unlock, err := lockedfile.MutexAt(path + ".lock").Lock()
 	if err != nil {
-		return fmt.Errorf("lock the secret key file: %w", err)
+		return fmt.Errorf("%w: lock the secret key file: %w", directory.ErrUnavailable, err)
 	}
 	defer unlock()
 	info, err := os.Stat(path)
@@ -160,7 +161,7 @@ func (f KeyFile) edit(change func([]*Key) ([]*Key, error)) error {
 		return fmt.Errorf("the secret key file %s would be left without a key", f.Path)
 	}
 	if err := f.replace(path, after); err != nil {
-		return fmt.Errorf("write the secret key file %s: %w", f.Path, err)
+		return fmt.Errorf("%w: write the secret key file %s: %w", directory.ErrUnavailable, f.Path, err)
 	}
 	return nil
 }

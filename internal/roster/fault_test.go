@@ -141,14 +141,12 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	_, _, err = r.AddSecret(ctx, auth.Operator(), f.App, roster.NewSecret{})
 	must(t, err)
 	must(t, wantDone(r.DisableApp(ctx, auth.Operator(), f.Other)))
-	apps := 2
 	if verb == "rotate secret key" {
-		apps = 20 // that it has something to write
+		f.Secrets = createApps(t, r, f.Account, 20) // that it has something to write
+		// The next key is in the file: faults of that are in rotate_test.go.
+		_, _, err = r.AddSecretKey(ctx, auth.Operator())
+		must(t, err)
 	}
-	f.Secrets = createApps(t, r, f.Account, apps)
-	// The next key is in the file: faults of that are in rotate_test.go.
-	_, _, err = r.AddSecretKey(ctx, auth.Operator())
-	must(t, err)
 	must(t, r.Close())
 	return f
 }
