@@ -27,7 +27,7 @@ test: deps ## Run all tests, on SQLite and on a PostgreSQL of their own, with th
 
 .PHONY: test-long
 test-long: deps ## Run the long forms of the tests that have one: hours, not minutes
-	ROSTER_TEST_LONG=1 $(GOTESTSUM) --format standard-verbose -- -timeout 8h ./cmd/roster ./internal/cli ./internal/roster ./internal/publicapi
+	ROSTER_TEST_LONG=1 $(GOTESTSUM) --format standard-verbose -- -timeout 8h ./cmd/roster ./internal/cli ./internal/roster ./internal/publicapi ./internal/server
 
 .PHONY: bench
 bench: deps ## Compare removals with raw SQL, on both engines

@@ -195,31 +195,42 @@ func FuzzTokenHeaderAndClaims(f *testing.F) {
 	})
 }
 
-// FuzzKeyFile holds that a file is a key only when it is one in the form that
-// the documents promise, and that a refusal never repeats what the file holds.
+// FuzzKeyFile holds that a file holds keys only when each line is one in the
+// form that the documents promise, and that a refusal never repeats what the
+// file holds.
 func FuzzKeyFile(f *testing.F) {
 	key := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7, 0xfb}, 16))
-	for _, seed := range []string{"", key, key + "\n", " " + key, key[:43], key + "=", key + key, strings.ReplaceAll(key, "/", "_"), "\x00", key[:10] + "\n" + key[10:]} {
+	for _, seed := range []string{
+		"", key, key + "\n", " " + key, key[:43], key + "=", key + key, strings.ReplaceAll(key, "/", "_"), "\x00", key[:10] + "\n" + key[10:],
+		key + "\n" + key, key + "\r\n\n" + strings.Repeat("A", 43) + "=", key + "\n#",
+	} {
 		f.Add([]byte(seed))
 	}
-	path := filepath.Join(f.TempDir(), "secret.key")
+	file := KeyFile{Path: filepath.Join(f.TempDir(), "secret.key")}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if err := os.WriteFile(path, text, 0o600); err != nil {
+		if err := os.WriteFile(file.Path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		key, err := ReadKey(path)
-		raw, decodeErr := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
-		if (err == nil) != (decodeErr == nil && len(raw) == 32) {
-			t.Fatalf("%q: %v", text, err)
-		}
-		if err != nil {
-			if len(text) > 16 && strings.Contains(err.Error(), string(text)) {
-				t.Errorf("%q: the error repeats it: %v", text, err)
+		keys, err := file.Read()
+		want, good := map[string]bool{}, true
+		for line := range strings.SplitSeq(string(text), "\n") {
+			if line = strings.TrimSpace(line); line == "" {
+				continue
 			}
-			return
+			raw, decodeErr := base64.StdEncoding.DecodeString(line)
+			good = good && decodeErr == nil && len(raw) == 32
+			want[string(raw)] = true
 		}
-		if plain, err := key.Open(key.Seal([]byte("x"), "p"), "p"); err != nil || string(plain) != "x" {
-			t.Errorf("%q: %q, %v", text, plain, err)
+		if (err == nil) != (good && len(want) > 0) || err == nil && len(keys) != len(want) {
+			t.Fatalf("%q: %d keys, %v", text, len(keys), err)
+		}
+		if err != nil && len(text) > 16 && strings.Contains(err.Error(), string(text)) {
+			t.Errorf("%q: the error repeats it: %v", text, err)
+		}
+		for _, key := range keys {
+			if plain, err := key.Open(key.Seal([]byte("x"), "p"), "p"); err != nil || string(plain) != "x" {
+				t.Errorf("%q: %q, %v", text, plain, err)
+			}
 		}
 	})
 }

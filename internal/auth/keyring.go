@@ -7,22 +7,23 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
+	"encoding/hex"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
+	"sync"
+	"time"
 
 	"roster/internal/directory"
 )
 
 const keySize = 32
 
-// Key is the secret key that seals what the database must keep readable, such
+// Key is a secret key that seals what the database must keep readable, such
 // as client secrets: AES-256-GCM, 32 bytes.
 type Key struct {
 	aead        cipher.AEAD
 	fingerprint []byte
+	text        string // as it stands in a key file
 }
 
 func newKey(raw []byte) (*Key, error) {
@@ -36,11 +37,24 @@ func newKey(raw []byte) (*Key, error) {
 	}
 	mac := hmac.New(sha256.New, raw)
 	mac.Write([]byte("roster secret key fingerprint"))
-	return &Key{aead: aead, fingerprint: mac.Sum(nil)[:16]}, nil
+	return &Key{aead: aead, fingerprint: mac.Sum(nil)[:16], text: base64.StdEncoding.EncodeToString(raw)}, nil
+}
+
+// randomKey makes a key.
+func randomKey() (*Key, error) {
+	raw := make([]byte, keySize)
+	rand.Read(raw)
+	return newKey(raw)
 }
 
 // Fingerprint tells keys apart and gives nothing of them away.
 func (k *Key) Fingerprint() []byte { return k.fingerprint }
+
+// String is the fingerprint, so that no key is ever printed by mistake.
+func (k *Key) String() string { return hex.EncodeToString(k.fingerprint) }
+
+// GoString is String too.
+func (k *Key) GoString() string { return k.String() }
 
 // Seal encrypts plain. purpose says what it is and whose, and must be the same
 // when it is opened, so that a sealed text moved to another row is refused.
@@ -57,57 +71,103 @@ func (k *Key) Open(sealed []byte, purpose string) ([]byte, error) {
 	return plain, nil
 }
 
-// ReadKey reads a key file: 32 bytes in standard base64. The error wraps
-// os.ErrNotExist when there is no file, and directory.ErrInvalid when it holds
-// no key.
-func ReadKey(path string) (*Key, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(raw) != keySize {
-		return nil, directory.Errorf(directory.ErrInvalid, "secret key file %s should hold %d bytes in base64", path, keySize)
-	}
-	return newKey(raw)
+// lookAgain is how long a key file that lacks a key is not read again for it.
+const lookAgain = time.Second
+
+// Keyring holds the keys of a key file, and reads the file again when it is
+// asked for a key that it does not hold. It forgets none. It is safe for
+// concurrent use.
+type Keyring struct {
+	file KeyFile
+	read sync.Mutex // held by who reads the file
+
+	mu     sync.RWMutex
+	keys   map[string]*Key      // by fingerprint
+	lacked map[string]time.Time // fingerprints that were not in the file, and when
 }
 
-// CreateKey makes a key file that only its owner can read, unless there is one
-// already, and reads it. The directory is made when it is missing.
-func CreateKey(path string) (*Key, error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	raw := make([]byte, keySize)
-	rand.Read(raw)
-	// The file appears whole or not at all: a link fails where a rename would
-	// replace the key of a process that was quicker.
-	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.WriteString(base64.StdEncoding.EncodeToString(raw) + "\n")
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return nil, fmt.Errorf("write the secret key file %s: %w", path, err)
-	}
-	err = os.Link(tmp.Name(), path)
-	if _, missing := os.Stat(path); missing != nil { // a file system without links
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("write the secret key file %s: %w", path, err)
-	}
-	syncDir(dir)
-	return ReadKey(path)
+// OpenKeyring reads a key file; its errors are those of KeyFile.Read.
+func OpenKeyring(file KeyFile) (*Keyring, error) {
+	k := &Keyring{file: file, keys: make(map[string]*Key), lacked: make(map[string]time.Time)}
+	return k, k.load()
 }
 
-// syncDir makes a new name in the directory survive a power cut, as far as the
-// file system can: the database will soon hold secrets that need the key.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
+// Key returns the key with that fingerprint. Where the file does not hold it,
+// the error wraps directory.ErrUnavailable and says what to do: a key that was
+// rotated elsewhere may be on its way.
+func (k *Keyring) Key(fingerprint []byte) (*Key, error) {
+	if key, err := k.held(fingerprint); key != nil || err != nil {
+		return key, err
 	}
+	// One reads the file, and the others who wait find what it read.
+	k.read.Lock()
+	defer k.read.Unlock()
+	if key, err := k.held(fingerprint); key != nil || err != nil {
+		return key, err
+	}
+	readErr := k.load()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if key, ok := k.keys[string(fingerprint)]; ok {
+		delete(k.lacked, string(fingerprint))
+		return key, nil
+	}
+	k.lacked[string(fingerprint)] = time.Now()
+	return nil, k.missing(fingerprint, readErr)
+}
+
+// Holds says whether the key with that fingerprint is on the ring.
+func (k *Keyring) Holds(fingerprint []byte) bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.keys[string(fingerprint)] != nil
+}
+
+// Fingerprints lists those of all keys on the ring, as text.
+func (k *Keyring) Fingerprints() []string {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	var all []string
+	for _, key := range k.keys {
+		all = append(all, key.String())
+	}
+	slices.Sort(all)
+	return all
+}
+
+// held returns the key, an error when the file was found to lack it just now,
+// and neither when the file should be read.
+func (k *Keyring) held(fingerprint []byte) (*Key, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if key, ok := k.keys[string(fingerprint)]; ok {
+		return key, nil
+	}
+	if at, ok := k.lacked[string(fingerprint)]; ok && time.Since(at) < lookAgain {
+		return nil, k.missing(fingerprint, nil)
+	}
+	return nil, nil
+}
+
+func (k *Keyring) missing(fingerprint []byte, readErr error) error {
+	why := ""
+	if readErr != nil {
+		why = fmt.Sprintf(" (%v)", readErr)
+	}
+	return directory.Errorf(directory.ErrUnavailable, "the secret key file %s lacks the key %x%s, with which the database is sealed: "+
+		"copy the file from the machine where 'roster secret-key rotate' ran; it is then read without a restart", k.file.Path, fingerprint, why)
+}
+
+func (k *Keyring) load() error {
+	k.file.traced("read")
+	keys, err := k.file.Read()
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, key := range keys {
+		k.keys[string(key.fingerprint)] = key
+	}
+	return nil
 }

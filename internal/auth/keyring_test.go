@@ -15,11 +15,28 @@ import (
 
 func testKey(t testing.TB) *Key {
 	t.Helper()
-	key, err := CreateKey(filepath.Join(t.TempDir(), "secret.key"))
+	key, err := randomKey()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return key
+}
+
+// createKey makes a key file as the first start does, and reads it.
+func createKey(path string) (*Key, error) {
+	if err := (KeyFile{Path: path}).Create(); err != nil {
+		return nil, err
+	}
+	return readKey(path)
+}
+
+// readKey reads a key file and returns its newest key.
+func readKey(path string) (*Key, error) {
+	keys, err := KeyFile{Path: path}.Read()
+	if err != nil {
+		return nil, err
+	}
+	return keys[len(keys)-1], nil
 }
 
 func TestSealedTextOpensWithItsKeyAndPurposeAlone(t *testing.T) {
@@ -92,7 +109,7 @@ func TestCreatedKeyFileIsItsOwnersAlone(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new", "config")
 	path := filepath.Join(dir, "secret.key")
-	key, err := CreateKey(path)
+	key, err := createKey(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +122,7 @@ func TestCreatedKeyFileIsItsOwnersAlone(t *testing.T) {
 			t.Errorf("%s has mode %v, want %v", path, info.Mode(), want)
 		}
 	}
-	read, err := ReadKey(path)
+	read, err := readKey(path)
 	if err != nil || !bytes.Equal(read.Fingerprint(), key.Fingerprint()) {
 		t.Errorf("the file holds another key than was returned (%v)", err)
 	}
@@ -121,11 +138,11 @@ func TestCreatedKeyFileIsItsOwnersAlone(t *testing.T) {
 func TestCreateKeyNeverReplacesAKey(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "secret.key")
-	first, err := CreateKey(path)
+	first, err := createKey(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := CreateKey(path)
+	second, err := createKey(path)
 	if err != nil || !bytes.Equal(first.Fingerprint(), second.Fingerprint()) {
 		t.Errorf("the second call made another key (%v)", err)
 	}
@@ -141,7 +158,7 @@ func TestKeyCreatedByManyAtOnceIsOneKey(t *testing.T) {
 	for i := range fingerprints {
 		wg.Go(func() {
 			<-start
-			key, err := CreateKey(path)
+			key, err := createKey(path)
 			if err != nil {
 				t.Error(err)
 				return
@@ -171,7 +188,9 @@ func TestFileThatHoldsNoKeyIsRefusedByName(t *testing.T) {
 		"short":           whole[:40],
 		"31 bytes":        base64.StdEncoding.EncodeToString(make([]byte, 31)),
 		"33 bytes":        base64.StdEncoding.EncodeToString(make([]byte, 33)),
-		"two keys":        whole + "\n" + whole,
+		"a key and more":  whole + "\n" + whole[:40],
+		"keys in a line":  whole + " " + whole,
+		"a remark":        "# keys\n" + whole,
 		"raw bytes":       string(bytes.Repeat([]byte{0xfb}, keySize)),
 		"hexadecimal":     strings.Repeat("ab", keySize),
 		"URL alphabet":    strings.NewReplacer("+", "-", "/", "_").Replace(whole),
@@ -181,13 +200,13 @@ func TestFileThatHoldsNoKeyIsRefusedByName(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := ReadKey(path)
+		_, err := readKey(path)
 		if !errors.Is(err, directory.ErrInvalid) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v; want ErrInvalid and the path", name, err)
 		} else if text != "" && strings.TrimSpace(text) != "" && strings.Contains(err.Error(), text) {
 			t.Errorf("%s: the error quotes what could be a key", name)
 		}
-		if key, err := CreateKey(path); err == nil {
+		if key, err := createKey(path); err == nil {
 			t.Errorf("%s: CreateKey took it as %x", name, key.Fingerprint())
 		}
 		if left, err := os.ReadFile(path); err != nil || string(left) != text {
@@ -204,7 +223,7 @@ func TestKeyFileMayEndInAnyLineBreak(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadKey(path); err != nil {
+		if _, err := readKey(path); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -213,20 +232,20 @@ func TestKeyFileMayEndInAnyLineBreak(t *testing.T) {
 func TestKeyFileThatCannotBeReadOrMade(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if _, err := ReadKey(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := readKey(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v, want os.ErrNotExist", err)
 	}
-	if _, err := ReadKey(dir); err == nil || errors.Is(err, os.ErrNotExist) {
+	if _, err := readKey(dir); err == nil || errors.Is(err, os.ErrNotExist) {
 		t.Errorf("directory: %v, want an error other than os.ErrNotExist", err)
 	}
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := CreateKey(filepath.Join(file, "secret.key")); err == nil {
+	if _, err := createKey(filepath.Join(file, "secret.key")); err == nil {
 		t.Error("made a key file below a file")
 	}
-	if _, err := CreateKey(dir); err == nil {
+	if _, err := createKey(dir); err == nil {
 		t.Error("made a key file in place of a directory")
 	}
 }

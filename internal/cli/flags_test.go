@@ -32,7 +32,7 @@ type textFlag struct {
 // ACCOUNT is that of the sandbox.
 var goodValues = map[string]string{
 	"account": "ACCOUNT", "name": "N", "scope": "user_management:user_management", "owner": "ann@example.com",
-	"owner-email": "ann@example.com", "client-id": "cs-1", "host": nobodyThere,
+	"owner-email": "ann@example.com", "client-id": "cs-1", "host": nobodyThere, "rate-limit": "60/m",
 }
 
 // nobodyThere is where no server listens.

@@ -132,6 +132,16 @@ type Sealed struct {
 	Text       []byte
 }
 
+// SecretKey is a key that seals, or sealed, secrets of the database. The key
+// itself is in a file.
+type SecretKey struct {
+	Version     int // 1, 2, 3 ...
+	Fingerprint []byte
+	Created     time.Time
+	Retired     time.Time // zero for the current one
+	Seals       int       // secrets that only this key opens
+}
+
 // PlatformKey is the RSA key of this installation, to which tokens may be
 // encrypted, its private half sealed.
 type PlatformKey struct {

@@ -32,6 +32,7 @@ const (
 	AuditAppScopes       AuditKind = "app.scopes"
 	AuditSecretAdded     AuditKind = "app.secret.added"
 	AuditSecretRetired   AuditKind = "app.secret.retired"
+	AuditAppResealed     AuditKind = "app.secrets.resealed"
 )
 
 // AuditRun is a run of audit records of one kind: one record for each person,

@@ -8,6 +8,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/store"
 )
 
 // secretPurpose binds a sealed client secret to its app.
@@ -18,7 +19,7 @@ func secretPurpose(app directory.AppID) string {
 // Authenticate finds out which app sent a token. A refusal is an *auth.Refusal
 // and says why; the wire must not.
 func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller, error) {
-	if r.key == nil {
+	if r.keys == nil {
 		return auth.Caller{}, errNoKey
 	}
 	token, err := auth.ParseToken(compact, func(kid string) (*auth.PlatformKey, error) {
@@ -36,7 +37,7 @@ func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller,
 		id := app.ClientID
 		r.known.Store(&id)
 	}
-	keys, err := r.unseal(app.ID, sealed)
+	keys, err := r.unseal(ctx, r.store.KeyFingerprint, app.ID, sealed)
 	unusable := notCallable(app, token.ClientID, unknown)
 	if unusable != nil {
 		keys = nil
@@ -65,7 +66,7 @@ func (r *Roster) evenOut(ctx context.Context, unknown bool) {
 		other = known
 	}
 	app, sealed, _ := r.store.App(ctx, *other)
-	_, _ = r.unseal(app.ID, sealed) // what becomes of it changes nothing
+	_, _ = r.unseal(ctx, r.store.KeyFingerprint, app.ID, sealed) // what becomes of it changes nothing
 }
 
 // notCallable says why nobody can call as the app that a token names; nil when
@@ -83,10 +84,10 @@ func notCallable(app directory.App, clientID string, unknown bool) *auth.Refusal
 }
 
 // unseal opens the live keys of an app.
-func (r *Roster) unseal(app directory.AppID, sealed []directory.AppKey) ([]auth.AppKey, error) {
+func (r *Roster) unseal(ctx context.Context, look store.LookUp, app directory.AppID, sealed []directory.AppKey) ([]auth.AppKey, error) {
 	keys := make([]auth.AppKey, len(sealed))
 	for i, s := range sealed {
-		material, err := r.key.Open(s.Sealed.Text, secretPurpose(app))
+		material, err := r.keys.open(ctx, look, s.Sealed, secretPurpose(app))
 		if err != nil {
 			return nil, err
 		}

@@ -53,7 +53,7 @@ type NewApp struct {
 // CreateApp makes a client app of the account and returns its client id and
 // secret. The secret cannot be read again; there is none with a public key.
 func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID string, app NewApp) (clientID, secret string, err error) {
-	if r.key == nil {
+	if r.keys == nil {
 		return "", "", errNoKey
 	}
 	account, err := r.account(ctx, caller, accountID)
@@ -139,9 +139,9 @@ func keyMaterial(a directory.Algorithm, secret string, publicKey []byte) (shown 
 }
 
 // sealAppKey returns what encrypts a key of an app within a transaction.
-func (r *Roster) sealAppKey(material []byte) func(directory.AppID) directory.Sealed {
-	return func(app directory.AppID) directory.Sealed {
-		return directory.Sealed{KeyVersion: r.keyVersion, Text: r.key.Seal(material, secretPurpose(app))}
+func (r *Roster) sealAppKey(material []byte) func(store.HeldKey, directory.AppID) (directory.Sealed, error) {
+	return func(held store.HeldKey, app directory.AppID) (directory.Sealed, error) {
+		return r.keys.seal(held, secretPurpose(app), material)
 	}
 }
 

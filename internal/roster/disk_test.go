@@ -87,6 +87,8 @@ func (f *faultCase) fillDisk(t *testing.T, verb faultVerb, where map[string]int)
 	content, err := os.ReadFile(f.DSN)
 	must(t, err)
 	must(t, os.WriteFile(c.DSN, content, 0o600))
+	c.Key = filepath.Join(t.TempDir(), "key") // a key file serves one database
+	copyFile(t, f.Key, c.Key)
 	writers := storetest.WatchWriters(t, c.DSN)
 	r, err := c.open(nil)
 	must(t, err)
@@ -231,8 +233,12 @@ func (f *faultCase) cannotWrite(t *testing.T) {
 	}
 	defer r.Close()
 	for _, verb := range faultVerbs {
-		if err := verb.run(context.Background(), r, f); !errors.Is(err, directory.ErrUnavailable) || !strings.Contains(err.Error(), "readonly database") {
-			t.Errorf("%s: %v, want ErrUnavailable", verb.name, err)
+		text := "readonly database"
+		if verb.name == "rotate secret key" { // which begins with the key's file
+			text = "lock the secret key file"
+		}
+		if err := verb.run(context.Background(), r, f); !errors.Is(err, directory.ErrUnavailable) || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %v, want ErrUnavailable and %q", verb.name, err, text)
 		}
 	}
 }

@@ -70,6 +70,14 @@ var faultVerbs = append([]faultVerb{
 		}
 		return err
 	}},
+	{name: "rotate secret key", steps: true, run: func(ctx context.Context, r *roster.Roster, _ *faultCase) error {
+		// A key that waits makes this another rotation, whatever is unfinished.
+		if _, _, err := r.AddSecretKey(ctx, auth.Operator()); err != nil {
+			return err
+		}
+		_, err := r.RotateSecretKey(ctx, auth.Operator())
+		return err
+	}},
 	{name: "purge", steps: true, run: func(ctx context.Context, r *roster.Roster, _ *faultCase) error {
 		_, err := r.PurgeExpired(ctx, auth.System())
 		return err
@@ -81,6 +89,7 @@ type faultCase struct {
 	DSN, Key, Account string
 	App, Other        string // client ids
 	AccountID         directory.AccountID
+	Secrets           map[string]string // client secrets by client id
 	Verb              string
 	At                int64 // the statement at which the child ends
 }
@@ -132,6 +141,12 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	_, _, err = r.AddSecret(ctx, auth.Operator(), f.App, roster.NewSecret{})
 	must(t, err)
 	must(t, wantDone(r.DisableApp(ctx, auth.Operator(), f.Other)))
+	if verb == "rotate secret key" {
+		f.Secrets = createApps(t, r, f.Account, 20) // that it has something to write
+		// The next key is in the file: faults of that are in rotate_test.go.
+		_, _, err = r.AddSecretKey(ctx, auth.Operator())
+		must(t, err)
+	}
 	must(t, r.Close())
 	return f
 }
@@ -169,6 +184,7 @@ func (f *faultCase) checkState(t *testing.T, r *roster.Roster, at int64, steps b
 	if _, err := r.VerifyAudit(context.Background(), auth.Operator()); err != nil {
 		t.Errorf("failed at statement %d: %v", at, err)
 	}
+	checkSecrets(t, r, f.Secrets)
 	if diff := cmp.Diff(before, storetest.Dump(t, f.DSN)); diff != "" && !steps {
 		t.Fatalf("failed at statement %d: something was done (-before +after):\n%s", at, diff)
 	}
@@ -206,8 +222,9 @@ func failEach(t *testing.T, f *faultCase, verb faultVerb, fault func()) {
 		before := storetest.Dump(t, f.DSN)
 		ctx, cancel := context.WithCancel(context.Background())
 		var count, armed atomic.Int64
-		r, err := f.open(func(string) {
-			if armed.Load() != 0 && count.Add(1) == at {
+		r, err := f.open(func(step string) {
+			// Steps of a key file are no statements: rotate_test.go has those.
+			if armed.Load() != 0 && !strings.HasPrefix(step, "key file: ") && count.Add(1) == at {
 				if fault == nil {
 					cancel()
 				} else {

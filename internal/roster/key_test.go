@@ -32,9 +32,12 @@ func openWithKey(dsn, path string) error {
 
 func fingerprintOf(t *testing.T, path string) string {
 	t.Helper()
-	key, err := auth.ReadKey(path)
+	keys, err := auth.KeyFile{Path: path}.Read()
 	must(t, err)
-	return hex.EncodeToString(key.Fingerprint())
+	if len(keys) != 1 {
+		t.Fatalf("%s holds the keys %v, want one", path, keys)
+	}
+	return keys[0].String()
 }
 
 func TestKeyIsMadeForADatabaseWithoutSecretsAlone(t *testing.T) {
@@ -55,8 +58,7 @@ func TestKeyIsMadeForADatabaseWithoutSecretsAlone(t *testing.T) {
 			t.Errorf("a refused start left a key file behind (%v)", err)
 		}
 
-		_, err = auth.CreateKey(other) // foreign
-		must(t, err)
+		must(t, auth.KeyFile{Path: other}.Create()) // foreign
 		wantText(t, openWithKey(dsn, other), other, fingerprintOf(t, other), "sealed with the key "+made, "--secret-key-file")
 
 		must(t, os.WriteFile(other, []byte("no key"), 0o600)) // malformed
@@ -155,8 +157,8 @@ func TestKeyOfProcessesThatStartTogether(t *testing.T) {
 		must(t, storetest.SQL(t, dsn).QueryRow("SELECT fingerprint FROM secret_keys").Scan(&pinned))
 		for i, err := range errs {
 			path := filepath.Join(dir, []string{"a.key", "b.key"}[i%2])
-			key, readErr := auth.ReadKey(path)
-			won := readErr == nil && bytes.Equal(key.Fingerprint(), pinned)
+			keys, readErr := auth.KeyFile{Path: path}.Read()
+			won := readErr == nil && bytes.Equal(keys[0].Fingerprint(), pinned)
 			if won != (err == nil) {
 				t.Errorf("process %d with the key file %s, which is the database's: %v: %v", i, path, won, err)
 			}

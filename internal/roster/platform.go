@@ -6,6 +6,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/store"
 )
 
 // platformPurpose binds the sealed key of the platform to its key id.
@@ -32,7 +33,7 @@ func (r *Roster) PlatformKey(ctx context.Context, caller auth.Caller) ([]byte, e
 }
 
 func (r *Roster) createPlatformKey(ctx context.Context) error {
-	if r.key == nil {
+	if r.keys == nil {
 		return errNoKey
 	}
 	key, err := auth.NewPlatformKey()
@@ -43,9 +44,8 @@ func (r *Roster) createPlatformKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.store.CreatePlatformKey(ctx, key.ID, directory.Sealed{
-		KeyVersion: r.keyVersion,
-		Text:       r.key.Seal(plain, platformPurpose(key.ID)),
+	return r.store.CreatePlatformKey(ctx, key.ID, func(held store.HeldKey) (directory.Sealed, error) {
+		return r.keys.seal(held, platformPurpose(key.ID), plain)
 	})
 }
 
@@ -54,14 +54,14 @@ func (r *Roster) openPlatformKey(ctx context.Context) (*auth.PlatformKey, error)
 	if key := r.platform.Load(); key != nil {
 		return key, nil
 	}
-	if r.key == nil {
+	if r.keys == nil {
 		return nil, errNoKey
 	}
 	sealed, err := r.store.PlatformKey(ctx)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := r.key.Open(sealed.Sealed.Text, platformPurpose(sealed.ID))
+	plain, err := r.keys.open(ctx, r.store.KeyFingerprint, sealed.Sealed, platformPurpose(sealed.ID))
 	if err != nil {
 		return nil, err
 	}

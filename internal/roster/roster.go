@@ -9,7 +9,6 @@ package roster
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -24,12 +23,12 @@ import (
 
 // Roster is an open directory. It is safe for concurrent use.
 type Roster struct {
-	store      *store.Store
-	key        *auth.Key // nil unless Options.Secrets asked for it
-	keyVersion int
-	platform   atomic.Pointer[auth.PlatformKey] // once it was read
-	notes      *notes
-	known      atomic.Pointer[string] // client id of the app that called last
+	store    *store.Store
+	keys     *secretKeys                      // nil unless Options.Secrets asked for them
+	platform atomic.Pointer[auth.PlatformKey] // once it was read
+	notes    *notes
+	known    atomic.Pointer[string] // client id of the app that called last
+	options  Options
 	// window is how long a removal can be undone; 0 erases at once.
 	window time.Duration
 	limits directory.RateLimits // of accounts that have none of their own
@@ -60,7 +59,7 @@ type Options struct {
 	// Secrets is set by whoever reads or writes client secrets: the secret key
 	// is then loaded, or made when the database holds no secret yet.
 	Secrets bool
-	// SecretKeyFile is the path of the secret key; empty for its usual place.
+	// SecretKeyFile is the path of the secret key's file; empty for its usual place.
 	SecretKeyFile string
 	// RestoreWindow is how long a removal can be undone, after which PurgeExpired
 	// erases who was removed; 0 for DefaultRestoreWindow.
@@ -81,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Roster{store: s, notes: newNotes(), window: o.RestoreWindow, limits: o.RateLimits}
+	r := &Roster{store: s, notes: newNotes(), options: o, window: o.RestoreWindow, limits: o.RateLimits}
 	switch {
 	case o.EraseAtOnce:
 		r.window = 0
@@ -111,13 +110,12 @@ func (r *Roster) prepare(ctx context.Context, o Options) error {
 	if !o.Secrets {
 		return nil
 	}
-	path := o.SecretKeyFile
-	if path == "" {
-		if path, err = r.usualKeyFile(o.Database); err != nil {
-			return err
-		}
+	file, err := r.keyFile()
+	if err != nil {
+		return err
 	}
-	return r.loadKey(ctx, path)
+	r.keys, err = loadKeys(ctx, r.store, file)
+	return err
 }
 
 // Close closes the database after running calls have ended.
@@ -136,53 +134,19 @@ func (r *Roster) Ready(ctx context.Context) error {
 	return err
 }
 
-func (r *Roster) usualKeyFile(database string) (string, error) {
-	if r.store.Engine() == "sqlite" {
-		return database + ".key", nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("find a place for the secret key: %w: set --secret-key-file", err)
-	}
-	return filepath.Join(home, ".config", "roster", "secret.key"), nil
-}
-
-// loadKey loads the secret key and compares it with the fingerprint in the
-// database. Only a database that holds no secret gets a new key: any other
-// would make all its secrets unreadable.
-func (r *Roster) loadKey(ctx context.Context, path string) error {
-	version, fingerprint, err := r.store.SecretKey(ctx)
-	if err != nil {
-		return err
-	}
-	key, err := auth.ReadKey(path)
+// keyFile is the file of the secret key, whether it exists or not.
+func (r *Roster) keyFile() (auth.KeyFile, error) {
+	file := auth.KeyFile{Path: r.options.SecretKeyFile, Trace: r.options.Store.Trace}
 	switch {
-	case errors.Is(err, os.ErrNotExist) && version == 0:
-		if key, err = auth.CreateKey(path); err != nil {
-			return err
+	case file.Path != "":
+	case r.store.Engine() == "sqlite":
+		file.Path = r.options.Database + ".key"
+	default:
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return file, fmt.Errorf("find a place for the secret key: %w: set --secret-key-file", err)
 		}
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("secret key file %s is missing, and the database holds secrets sealed with the key %s: "+
-			"restore the file from a backup or name it with --secret-key-file", path, hex.EncodeToString(fingerprint))
-	case err != nil:
-		return fmt.Errorf("read the secret key: %w", err)
+		file.Path = filepath.Join(home, ".config", "roster", "secret.key")
 	}
-	if version == 0 {
-		if err := r.store.PinSecretKey(ctx, 1, key.Fingerprint()); err != nil {
-			return err
-		}
-		// Another process may have been first, with another key.
-		if version, fingerprint, err = r.store.SecretKey(ctx); err != nil {
-			return err
-		}
-	}
-	if string(fingerprint) != string(key.Fingerprint()) {
-		return fmt.Errorf("secret key file %s holds the key %s, but the database is sealed with the key %s: "+
-			"name the right file with --secret-key-file", path, hex.EncodeToString(key.Fingerprint()), hex.EncodeToString(fingerprint))
-	}
-	r.key, r.keyVersion = key, version
-	return nil
+	return file, nil
 }
-
-// errNoKey is a mistake of ours: whoever handles secrets asks for the key.
-var errNoKey = errors.New("the directory was opened without its secret key")

@@ -23,7 +23,7 @@ type NewSecret struct {
 // again. Tokens are verified with both from the next call on, until RetireSecret.
 // The error wraps directory.ErrState when the app has directory.MaxLiveKeys.
 func (r *Roster) AddSecret(ctx context.Context, caller auth.Caller, clientID string, s NewSecret) (number int, secret string, err error) {
-	if r.key == nil {
+	if r.keys == nil {
 		return 0, "", errNoKey
 	}
 	found, err := r.app(ctx, caller, clientID)
@@ -38,7 +38,7 @@ func (r *Roster) AddSecret(ctx context.Context, caller auth.Caller, clientID str
 		if err := notDeleted(app); err != nil {
 			return note, err
 		}
-		if err := r.checkRoom(app, liveKeys(keys), material); err != nil {
+		if err := r.checkRoom(ctx, tx.KeyFingerprint, app, liveKeys(keys), material); err != nil {
 			return note, err
 		}
 		number = len(keys) + 1 // retired ones count
@@ -52,13 +52,13 @@ func (r *Roster) AddSecret(ctx context.Context, caller auth.Caller, clientID str
 
 // checkRoom refuses a key more than an app may have, and one that it has: to
 // retire the one would leave the other good.
-func (r *Roster) checkRoom(app directory.App, live []directory.AppKey, material []byte) error {
+func (r *Roster) checkRoom(ctx context.Context, look store.LookUp, app directory.App, live []directory.AppKey, material []byte) error {
 	if len(live) >= directory.MaxLiveKeys {
 		return directory.Errorf(directory.ErrState,
 			"the app %s has %d live secrets already, %s: retire one that is not used any more with 'roster app secret retire %s NUMBER'",
 			app.ClientID, len(live), numbers(live), app.ClientID)
 	}
-	opened, err := r.unseal(app.ID, live)
+	opened, err := r.unseal(ctx, look, app.ID, live)
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func (tx *Tx) RemoveScopes(app directory.AppID, scopes []directory.Scope) {
 
 // AddKey gives a key with this number, which seal encrypts, to an app that is
 // locked. It needs one id.
-func (tx *Tx) AddKey(ctx context.Context, app directory.AppID, number int, seal func(directory.AppID) directory.Sealed) error {
+func (tx *Tx) AddKey(ctx context.Context, app directory.AppID, number int, seal func(HeldKey, directory.AppID) (directory.Sealed, error)) error {
 	tx.Record(directory.AuditRun{Kind: directory.AuditSecretAdded, Object: int64(app)})
 	return tx.insertAppKey(ctx, app, number, seal)
 }

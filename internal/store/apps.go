@@ -38,8 +38,8 @@ type NewApp struct {
 	Algorithm directory.Algorithm
 	Policy    directory.AppPolicy
 	Scopes    []directory.Scope
-	// Seal encrypts the app's key, bound to the app.
-	Seal func(directory.AppID) directory.Sealed
+	// Seal encrypts the app's key, bound to the app, under the key that is held.
+	Seal func(HeldKey, directory.AppID) (directory.Sealed, error)
 }
 
 // CreateApp makes a client app of the account. A taken client id fails with an
@@ -64,10 +64,18 @@ func (tx *Tx) CreateApp(ctx context.Context, app NewApp) error {
 }
 
 // insertAppKey writes a key of an app, which seal encrypts. It takes one id.
-// Every sealed key of an app comes in here.
-func (tx *Tx) insertAppKey(ctx context.Context, app directory.AppID, number int, seal func(directory.AppID) directory.Sealed) error {
-	sealed := seal(app)
-	err := tx.exec(ctx, insertSecret, app, tx.ID(), number, sealed.KeyVersion, sealed.Text, tx.batch.At.UnixMicro())
+// Every sealed key of an app comes in here: it holds the secret key that seals,
+// so that none is committed under a key that has been rotated out.
+func (tx *Tx) insertAppKey(ctx context.Context, app directory.AppID, number int, seal func(HeldKey, directory.AppID) (directory.Sealed, error)) error {
+	held, err := tx.holdKey(ctx, tx.engine.holdRows)
+	if err != nil {
+		return err
+	}
+	sealed, err := seal(held, app)
+	if err != nil {
+		return err
+	}
+	err = tx.exec(ctx, insertSecret, app, tx.ID(), number, sealed.KeyVersion, sealed.Text, tx.batch.At.UnixMicro())
 	return wrapf(err, "write the app's secret")
 }
 

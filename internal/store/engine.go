@@ -21,8 +21,10 @@ type engine struct {
 	// the reverse; SQLite has a single writer and needs neither.
 	lock string
 	hold string
-	// lockRows ends any other query of rows that the transaction will change.
+	// lockRows ends any other query of rows that the transaction will change,
+	// holdRows one of rows that must stay as they are until it ends.
 	lockRows string
+	holdRows string
 	types    schemaTypes
 	// kind sorts a driver's error into ErrUnavailable, ErrExists or nil.
 	kind func(error) error

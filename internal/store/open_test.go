@@ -57,7 +57,7 @@ func TestBrokenWriterOfSQLiteIsReplaced(t *testing.T) {
 	writers := storetest.WatchWriters(t, dsn)
 	f := newFixture(t, dsn)
 	writers.Exec(t, "BEGIN") // and no end
-	if err := f.store.PinSecretKey(context.Background(), 1, []byte("x")); err == nil {
+	if err := f.store.PinSecretKey(context.Background(), []byte("x")); err == nil {
 		t.Error("a transaction began within another")
 	}
 	f.group("Staff")

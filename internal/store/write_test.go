@@ -222,9 +222,9 @@ func TestClosedStoreRefusesAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		s, err := store.Open(context.Background(), dsn, store.Options{})
 		must(t, err)
-		must(t, s.PinSecretKey(context.Background(), 1, []byte("x")))
+		must(t, s.PinSecretKey(context.Background(), []byte("x")))
 		must(t, s.Close())
-		if err := s.PinSecretKey(context.Background(), 2, []byte("x")); err == nil {
+		if err := s.PinSecretKey(context.Background(), []byte("x")); err == nil {
 			t.Error("a closed store has written")
 		}
 		if _, err := s.Account(context.Background(), "x"); err == nil || errors.Is(err, directory.ErrNotFound) {
