@@ -45,7 +45,7 @@ const (
 // pingAfter is how long a connection may have been idle to be used unseen. A
 // server does not restart in less, and who calls more seldom can spare a round
 // trip; the driver's own second would let calls fail after a quick restart.
-const pingAfter = 10 * time.Millisecond
+const pingAfter = 100 * time.Millisecond
 
 func postgresKind(err error) error {
 	var connect *pgconn.ConnectError
