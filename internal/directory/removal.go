@@ -137,16 +137,16 @@ func Select(refs []UserRef) *Selection {
 // EmailKey returns the selection's own copy of an address key, or "" when it
 // does not name it. A store that reads a hundred thousand rows needs no copy
 // of each.
-func (s *Selection) EmailKey(key []byte) string {
-	if i, ok := s.emails.index[string(key)]; ok {
+func (s *Selection) EmailKey(key string) string {
+	if i, ok := s.emails.index[key]; ok {
 		return s.EmailKeys[i]
 	}
 	return ""
 }
 
 // OrgUserID is EmailKey for org ids.
-func (s *Selection) OrgUserID(id []byte) string {
-	if i, ok := s.orgIDs.index[string(id)]; ok {
+func (s *Selection) OrgUserID(id string) string {
+	if i, ok := s.orgIDs.index[id]; ok {
 		return s.OrgUserIDs[i]
 	}
 	return ""

@@ -51,8 +51,9 @@ func TestStatementsDoNotGrowWithTheList(t *testing.T) {
 			}
 			return trace
 		}
-		var first map[string][]string
-		for _, n := range []int{1, 30, 1000} {
+		// From 17 on PostgreSQL is asked for the owners by another statement.
+		first := map[bool]map[string][]string{}
+		for _, n := range []int{1, 8, 30, 1000} {
 			rows, byEmail, byBoth, emails := costLists(n)
 			imports := func(o roster.ImportOptions) func() error {
 				return func() error {
@@ -82,13 +83,14 @@ func TestStatementsDoNotGrowWithTheList(t *testing.T) {
 			must(t, imports(roster.ImportOptions{})())
 			got["removal"] = traced(removes(byEmail, n))
 			got["removal of nobody"] = traced(removes(byEmail, 0))
-			if first == nil {
-				first = got
-				t.Logf("statements: import %d, update %d, removal %d", len(got["import"]), len(got["update"]), len(got["removal"]))
+			short := n < 9 // twice as many in both lists
+			if first[short] == nil {
+				first[short] = got
+				t.Logf("%d: statements: import %d, update %d, removal %d", n, len(got["import"]), len(got["update"]), len(got["removal"]))
 			}
 			for verb, statements := range got {
-				if !slices.Equal(statements, first[verb]) {
-					t.Errorf("%s of %d: %d statements instead of %d:\n%s", verb, n, len(statements), len(first[verb]), strings.Join(statements, "\n"))
+				if was := first[short][verb]; !slices.Equal(statements, was) {
+					t.Errorf("%s of %d: %d statements instead of %d:\n%s", verb, n, len(statements), len(was), strings.Join(statements, "\n"))
 				}
 			}
 		}

@@ -71,7 +71,7 @@ func (s *Store) ForgetCalls(ctx context.Context, cutoff time.Time) (tokens int, 
 
 // delete runs one statement in a transaction of its own.
 func (s *Store) delete(ctx context.Context, query string, args ...any) (rows int, err error) {
-	err = s.inTx(ctx, func(r *reader, _ *session) error {
+	err = s.inTx(ctx, func(r *reader, _ session) error {
 		result, err := r.q.ExecContext(ctx, r.traced(query), args...)
 		if err != nil {
 			return r.engine.mapError(err)

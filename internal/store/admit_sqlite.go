@@ -93,7 +93,7 @@ func (s *Store) admitSQLite(ctx context.Context, a Admission, now time.Time) (qu
 		return s.counters.take(a.Account, a.Limits, now)
 	}
 	taken := false
-	err = s.inTx(ctx, func(r *reader, _ *session) error {
+	err = s.inTx(ctx, func(r *reader, _ session) error {
 		_, err := r.q.ExecContext(ctx, r.traced(insertToken), a.App, a.JTIHash, a.Until.UnixMicro())
 		if err = r.engine.mapError(err); errors.Is(err, directory.ErrExists) {
 			return errReplayed

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 
 	"roster/internal/directory"
 )
@@ -23,15 +22,15 @@ func (tx *Tx) LockMembers(ctx context.Context, emailKeys, orgUserIDs []string) (
 }
 
 func (tx *Tx) findMembers(ctx context.Context, lock string, emailKeys, orgUserIDs []string) (found []directory.Candidate, err error) {
-	err = tx.find(ctx, lock, emailKeys, orgUserIDs, func(rows *sql.Rows) error {
+	tx.find(lock, memberKeys{emailKeys, orgUserIDs}, func(row scanner) error {
 		var c directory.Candidate
-		if err := rows.Scan(&c.Member, &c.Person, &c.EmailKey, &c.OrgUserID); err != nil {
+		if err := row.Scan(&c.Member, &c.Person, &c.EmailKey, &c.OrgUserID); err != nil {
 			return err
 		}
 		found = append(found, c)
 		return nil
 	})
-	return found, wrapf(err, "find the members")
+	return found, wrapf(tx.flush(ctx), "find the members")
 }
 
 const (

@@ -12,14 +12,19 @@ SELECT $1, $2, $3 + j.key, $4, CAST(j.atom AS BIGINT), $5 FROM json_each($6) j`
 	insertDetails = `INSERT INTO audit_details (account_id, batch_id, salt, body) VALUES ($1, $2, $3, $4)`
 	insertHead    = `INSERT INTO audit_heads (account_id, number, hash) VALUES ($1, 0, $2)`
 	selectHead    = `SELECT number, hash FROM audit_heads WHERE account_id = $1`
-	insertLink    = `INSERT INTO audit_chain (account_id, number, batch_id, created_at, actor_kind, actor_id,
-  removal_id, records, details_hash, digest, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	// The account comes from the end that was moved to this row; were it not
+	// there, the account would be NULL, which the schema refuses.
+	insertLink = `INSERT INTO audit_chain (account_id, number, batch_id, created_at, actor_kind, actor_id,
+  removal_id, records, details_hash, digest, hash)
+VALUES ((SELECT account_id FROM audit_heads WHERE account_id = $1 AND number = $2 AND hash = $11),
+  $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	updateHead = `UPDATE audit_heads SET number = $2, hash = $3 WHERE account_id = $1 AND number = $2 - 1`
 )
 
 // writeAudit writes the transaction's records, then takes the account's turn
 // in the chain. That comes last because callers of the account wait for each
-// other from there to the commit.
+// other from there to the commit. The row of the chain is left in the queue, to
+// go with the commit.
 func (tx *Tx) writeAudit(ctx context.Context) error {
 	b := &tx.batch
 	if len(b.Runs) == 0 && tx.details == nil {
@@ -57,8 +62,8 @@ func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
 		Records: b.Records(), DetailsHash: b.DetailsHash, Digest: digest,
 	}
 	hash := link.Hash(prev)
+	tx.later(1, updateHead, link.Account, link.Number, hash)
 	tx.later(1, insertLink, link.Account, link.Number, link.Batch, link.At.UnixMicro(),
 		string(link.ActorKind), link.ActorID, link.Removal, link.Records, link.DetailsHash, link.Digest, hash)
-	tx.later(1, updateHead, link.Account, link.Number, hash)
-	return tx.flush(ctx)
+	return nil
 }

@@ -25,7 +25,9 @@ type engine struct {
 	// holdRows one of rows that must stay as they are until it ends.
 	lockRows string
 	holdRows string
-	types    schemaTypes
+	// pipelines says that a list of statements takes one round trip.
+	pipelines bool
+	types     schemaTypes
 	// kind sorts a driver's error into ErrUnavailable, ErrExists or nil.
 	kind func(error) error
 }

@@ -15,6 +15,9 @@ func (s *Store) HotStatements() map[string]string {
 		"findByEither":    findByEither + s.engine.lock,
 		"holdByEmail":     findByEmail + s.engine.hold,
 		"selectOwnership": selectOwnership,
+		"ownersByEmail":   ownersByEmail,
+		"ownersByOrgID":   ownersByOrgID,
+		"ownersByEither":  ownersByEither,
 		"markRemoved":     markRemoved,
 		"insertRecords":   insertRecords,
 		"insertMembers":   insertMembers,
@@ -24,6 +27,7 @@ func (s *Store) HotStatements() map[string]string {
 		"selectApp":       selectApp,
 		"selectHead":      selectHead + s.engine.lockRows,
 		"updateHead":      updateHead,
+		"insertLink":      insertLink,
 		"selectOpen":      selectOpen + s.engine.lockRows,
 		"selectRemoved":   selectRemoved,
 		"upsertRefusals":  upsertRefusals,
@@ -43,7 +47,7 @@ func (s *Store) HotStatements() map[string]string {
 
 // WriterValue asks the connection that writes for one value.
 func (s *Store) WriterValue(ctx context.Context, query string) (value string, err error) {
-	err = s.inTx(ctx, func(r *reader, _ *session) error { return r.row(ctx, query).Scan(&value) })
+	err = s.inTx(ctx, func(r *reader, _ session) error { return r.row(ctx, query).Scan(&value) })
 	return value, err
 }
 

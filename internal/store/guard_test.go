@@ -23,6 +23,7 @@ var mayTouchBase = map[string]string{
 	"insertGroupUsers": "of members held in the same transaction",
 	"insertRoleUsers":  "of members held in the same transaction",
 	"updateProfiles":   "of members locked in the same transaction",
+	"selectOwner":      "of the account's owner, who never leaves",
 	"selectOwnership":  "of members locked in the same transaction, and of the account's owner, who never leaves",
 	"updateOrgIDs":     "says itself that they are live",
 	"markRemoved":      "says itself that they are live",

@@ -40,7 +40,7 @@ func (a *allocator) take(ctx context.Context, n int) (int64, error) {
 // reserveIDs takes a block of n keys from the database, in a transaction of its own.
 func (s *Store) reserveIDs(ctx context.Context, n int64) (first int64, err error) {
 	const query = "UPDATE id_blocks SET next_id = next_id + $1 WHERE only_row = 1 RETURNING next_id - $1"
-	err = s.inTx(ctx, func(r *reader, _ *session) error {
+	err = s.inTx(ctx, func(r *reader, _ session) error {
 		return r.row(ctx, query, n).Scan(&first)
 	})
 	return first, wrapf(err, "reserve ids")

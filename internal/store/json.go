@@ -18,8 +18,9 @@ import (
 // of a hundred. For a hundred it would walk a table of up to 25,000 rows, or of many
 // more as long as it has no statistics, also when the list names one.
 const (
-	list   = `WHERE key BETWEEN 0 AND 9223372036854775807 LIMIT 9223372036854775807`
-	idList = `(SELECT CAST($1 AS BIGINT), CAST(j.atom AS BIGINT) FROM json_each($2) j ` + list + `)`
+	noLimit = `LIMIT 9223372036854775807`
+	list    = `WHERE key BETWEEN 0 AND 9223372036854775807 ` + noLimit
+	idList  = `(SELECT CAST($1 AS BIGINT), CAST(j.atom AS BIGINT) FROM json_each($2) j ` + list + `)`
 )
 
 // jsonInts renders keys as a JSON array, the one parameter of a set-based statement.

@@ -99,7 +99,7 @@ func (r *reader) SecretKeys(ctx context.Context) ([]directory.SecretKey, error) 
 // PinSecretKey writes down the fingerprint of the database's first key, unless
 // another process was first; ask CurrentKey whose it is.
 func (s *Store) PinSecretKey(ctx context.Context, fingerprint []byte) error {
-	err := s.inTx(ctx, func(r *reader, _ *session) error {
+	err := s.inTx(ctx, func(r *reader, _ session) error {
 		_, err := r.q.ExecContext(ctx, r.traced(insertKey), 1, fingerprint, s.Now().UnixMicro())
 		return r.engine.mapError(err)
 	})
@@ -111,7 +111,7 @@ func (s *Store) PinSecretKey(ctx context.Context, fingerprint []byte) error {
 // The error wraps ErrNotCurrent when that is not the current one any more.
 func (s *Store) RotateKey(ctx context.Context, version int, fingerprint []byte) error {
 	now := s.Now().UnixMicro()
-	err := s.inTx(ctx, func(r *reader, sess *session) error {
+	err := s.inTx(ctx, func(r *reader, sess session) error {
 		retire := statement{query: retireKey}
 		res, err := r.q.ExecContext(ctx, r.traced(retireKey), version, now)
 		if err != nil {
@@ -144,7 +144,7 @@ func (r *reader) holdKey(ctx context.Context, lock string) (held HeldKey, err er
 }
 
 // runTraced runs statements whose effect is not looked at in between.
-func (r *reader) runTraced(ctx context.Context, sess *session, statements ...statement) error {
+func (r *reader) runTraced(ctx context.Context, sess session, statements ...statement) error {
 	for _, s := range statements {
 		r.traced(s.query)
 	}
@@ -168,7 +168,7 @@ func (s *Store) CreatePlatformKey(ctx context.Context, kid string, seal func(Hel
 	if err != nil {
 		return err
 	}
-	return s.inTx(ctx, func(r *reader, _ *session) error {
+	return s.inTx(ctx, func(r *reader, _ session) error {
 		held, err := r.holdKey(ctx, r.engine.lockRows) // taking turns, so that there is one
 		if err != nil {
 			return err
@@ -188,7 +188,7 @@ func (s *Store) CreatePlatformKey(ctx context.Context, kid string, seal func(Hel
 // ResealPlatformKeys seals the platform's keys anew where an older key than the
 // current one seals them, and returns how many those were.
 func (s *Store) ResealPlatformKeys(ctx context.Context, reseal func(LookUp, HeldKey, directory.PlatformKey) (directory.Sealed, error)) (n int, err error) {
-	err = s.inTx(ctx, func(r *reader, sess *session) error {
+	err = s.inTx(ctx, func(r *reader, sess session) error {
 		held, err := r.holdKey(ctx, r.engine.holdRows)
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 
 	"roster/internal/directory"
 )
@@ -13,18 +12,77 @@ import (
 // the order of their ids (engine.lock), so that two calls with overlapping lists
 // never wait for each other in a circle, and in one statement for the same reason.
 const (
-	memberColumns = `SELECT m.id, m.person_id, m.email_key, COALESCE(m.org_user_id, '')`
-	findByEmail   = memberColumns + ` FROM (SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($2) ` + list + `) j
+	keyList = `(SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($2) ` + list + `) j`
+	byEmail = keyList + `
 CROSS JOIN live_members m WHERE m.account_id = j.account_id AND m.email_key = j.atom`
-	findByOrgID = memberColumns + ` FROM (SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($2) ` + list + `) j
+	byOrgID = keyList + `
 CROSS JOIN live_members m WHERE m.account_id = j.account_id AND m.org_user_id = j.atom`
-	findByEither = memberColumns + ` FROM (
-  SELECT e.account_id, e.id FROM (SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($2) ` + list + `) j
+	byEither = `(
+  SELECT e.account_id, e.id FROM ` + keyList + `
   CROSS JOIN live_members e WHERE e.account_id = j.account_id AND e.email_key = j.atom
   UNION SELECT o.account_id, o.id FROM (SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($3) ` + list + `) j
   CROSS JOIN live_members o WHERE o.account_id = j.account_id AND o.org_user_id = j.atom
 ) f CROSS JOIN live_members m WHERE m.account_id = f.account_id AND m.id = f.id`
+
+	memberColumns = `SELECT m.id, m.person_id, m.email_key, COALESCE(m.org_user_id, '') FROM `
+	findByEmail   = memberColumns + byEmail
+	findByOrgID   = memberColumns + byOrgID
+	findByEither  = memberColumns + byEither
 )
+
+// Queries for the account's owner and the owned bots of some members. A row
+// without a bot is the owner's. Bots are looked up twice because SQLite takes an
+// index that is not unique only where that holds all it needs.
+const (
+	selectOwner = `SELECT a.owner_id, 0 AS bot_id, '' AS bot_public_id, '' AS bot_name, f.email
+FROM (SELECT id, owner_id FROM accounts WHERE id = $1 LIMIT 1) a CROSS JOIN member_profiles f
+WHERE f.account_id = a.id AND f.member_id = a.owner_id
+UNION ALL
+SELECT b.owner_id, b.id, b.public_id, b.name, f.email
+FROM (`
+	ofMembers = `) j
+  CROSS JOIN bots o CROSS JOIN bots b CROSS JOIN member_profiles f
+WHERE o.account_id = j.account_id AND o.owner_id = j.id AND b.account_id = o.account_id AND b.id = o.id
+  AND f.account_id = b.account_id AND f.member_id = b.owner_id
+ORDER BY 2`
+
+	selectOwnership = selectOwner + `SELECT CAST($1 AS BIGINT) AS account_id, CAST(atom AS BIGINT) AS id FROM json_each($2) ` + list + ofMembers
+	ownersByEmail   = selectOwner + `SELECT m.account_id, m.id FROM ` + byEmail + ` ` + noLimit + ofMembers
+	ownersByOrgID   = selectOwner + `SELECT m.account_id, m.id FROM ` + byOrgID + ` ` + noLimit + ofMembers
+	ownersByEither  = selectOwner + `SELECT m.account_id, m.id FROM ` + byEither + ` ` + noLimit + ofMembers
+)
+
+// memberKeys name live members by two lists, of which one may be empty.
+type memberKeys struct {
+	emails, orgUserIDs []string
+}
+
+func (k memberKeys) len() int { return len(k.emails) + len(k.orgUserIDs) }
+
+// query completes that of three queries which fits the lists.
+func (k memberKeys) query(account directory.AccountID, byEmail, byOrgID, byEither string) statement {
+	switch {
+	case len(k.orgUserIDs) == 0:
+		return statement{query: byEmail, args: []any{account, jsonTexts(k.emails)}}
+	case len(k.emails) == 0:
+		return statement{query: byOrgID, args: []any{account, jsonTexts(k.orgUserIDs)}}
+	}
+	return statement{query: byEither, args: []any{account, jsonTexts(k.emails), jsonTexts(k.orgUserIDs)}}
+}
+
+// find asks for the members whom the keys name, if there are any keys, with
+// lock at the end of the query.
+func (tx *Tx) find(lock string, keys memberKeys, each func(scanner) error) {
+	if keys.len() > 0 {
+		st := keys.query(tx.account, findByEmail, findByOrgID, findByEither)
+		tx.ask(st.query+lock, st.args, each)
+	}
+}
+
+// shortList is for how many keys at most the owners among the members are asked
+// for by the same keys and in the same round trip as the members. Beyond, one
+// round trip more costs less than looking all keys up once more.
+const shortList = 16
 
 // LockCandidates finds the live members of the account whom the selection
 // names and keeps everybody else from changing them, or from attaching
@@ -32,78 +90,61 @@ CROSS JOIN live_members m WHERE m.account_id = j.account_id AND m.org_user_id = 
 // rules of removal ask about. That takes two statements: what others committed
 // while the first one waited for a row is only seen by the next.
 func (tx *Tx) LockCandidates(ctx context.Context, sel *directory.Selection) ([]directory.Candidate, error) {
-	found := make([]directory.Candidate, 0, len(sel.EmailKeys)+len(sel.OrgUserIDs))
-	var emailKey, orgUserID sql.RawBytes
-	err := tx.find(ctx, tx.engine.lock, sel.EmailKeys, sel.OrgUserIDs, func(rows *sql.Rows) error {
+	keys := memberKeys{sel.EmailKeys, sel.OrgUserIDs}
+	found := make([]directory.Candidate, 0, keys.len())
+	tx.find(tx.engine.lock, keys, func(row scanner) error {
 		var c directory.Candidate
-		if err := rows.Scan(&c.Member, &c.Person, &emailKey, &orgUserID); err != nil {
+		if err := row.Scan(&c.Member, &c.Person, &c.EmailKey, &c.OrgUserID); err != nil {
 			return err
 		}
-		c.EmailKey, c.OrgUserID = sel.EmailKey(emailKey), sel.OrgUserID(orgUserID)
+		c.EmailKey, c.OrgUserID = sel.EmailKey(c.EmailKey), sel.OrgUserID(c.OrgUserID)
 		found = append(found, c)
 		return nil
 	})
-	if err != nil {
+	owners := make(ownerships)
+	// A member who leaves was locked, so its keys name it in the next statement too.
+	together := tx.engine.pipelines && keys.len() > 0 && keys.len() <= shortList
+	if together {
+		st := keys.query(tx.account, ownersByEmail, ownersByOrgID, ownersByEither)
+		tx.ask(st.query, st.args, owners.add)
+	}
+	if err := tx.flush(ctx); err != nil {
 		return nil, wrapf(err, "find the members")
 	}
-	return found, wrapf(tx.loadOwnership(ctx, found), "find the owners")
-}
-
-// find runs the query that fits the lists, with lock at its end.
-func (tx *Tx) find(ctx context.Context, lock string, emailKeys, orgUserIDs []string, scan func(*sql.Rows) error) error {
-	switch {
-	case len(orgUserIDs) == 0 && len(emailKeys) == 0:
-		return nil
-	case len(orgUserIDs) == 0:
-		return tx.each(ctx, scan, findByEmail+lock, tx.account, jsonTexts(emailKeys))
-	case len(emailKeys) == 0:
-		return tx.each(ctx, scan, findByOrgID+lock, tx.account, jsonTexts(orgUserIDs))
+	if !together && len(found) > 0 {
+		ids, _ := split(found)
+		tx.ask(selectOwnership, []any{tx.account, jsonInts(ids)}, owners.add)
+		if err := tx.flush(ctx); err != nil {
+			return nil, wrapf(err, "find the owners")
+		}
 	}
-	return tx.each(ctx, scan, findByEither+lock, tx.account, jsonTexts(emailKeys), jsonTexts(orgUserIDs))
-}
-
-// The account's owner and the owned bots of some members. A row without a bot
-// is the owner's. Bots are looked up twice because SQLite takes an index that is
-// not unique only where that holds all it needs.
-const selectOwnership = `SELECT a.owner_id, 0 AS bot_id, '' AS bot_public_id, '' AS bot_name, f.email
-FROM (SELECT id, owner_id FROM accounts WHERE id = $1 LIMIT 1) a CROSS JOIN member_profiles f
-WHERE f.account_id = a.id AND f.member_id = a.owner_id
-UNION ALL
-SELECT b.owner_id, b.id, b.public_id, b.name, f.email
-FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(atom AS BIGINT) AS id FROM json_each($2) ` + list + `) j
-  CROSS JOIN bots o CROSS JOIN bots b CROSS JOIN member_profiles f
-WHERE o.account_id = j.account_id AND o.owner_id = j.id AND b.account_id = o.account_id AND b.id = o.id
-  AND f.account_id = b.account_id AND f.member_id = b.owner_id
-ORDER BY 2`
-
-func (tx *Tx) loadOwnership(ctx context.Context, found []directory.Candidate) error {
-	if len(found) == 0 {
-		return nil
-	}
-	owners := make(map[directory.MemberID]*directory.Ownership)
-	ids, _ := split(found)
-	err := tx.each(ctx, func(rows *sql.Rows) error {
-		var bot directory.Bot
-		var email string
-		if err := rows.Scan(&bot.Owner, &bot.ID, &bot.PublicID, &bot.Name, &email); err != nil {
-			return err
-		}
-		owns := owners[bot.Owner]
-		if owns == nil {
-			owns = &directory.Ownership{Email: email}
-			owners[bot.Owner] = owns
-		}
-		if bot.ID == 0 {
-			owns.Account = true
-		} else {
-			owns.Bots = append(owns.Bots, bot)
-		}
-		return nil
-	}, selectOwnership, tx.account, jsonInts(ids))
 	for i := range found {
 		found[i].Owns = owners[found[i].Member]
 	}
-	return err
+	return found, nil
+}
+
+// ownerships are what some members own, by member.
+type ownerships map[directory.MemberID]*directory.Ownership
+
+// add takes in a row of selectOwnership and its like.
+func (o ownerships) add(row scanner) error {
+	var bot directory.Bot
+	var email string
+	if err := row.Scan(&bot.Owner, &bot.ID, &bot.PublicID, &bot.Name, &email); err != nil {
+		return err
+	}
+	owns := o[bot.Owner]
+	if owns == nil {
+		owns = &directory.Ownership{Email: email}
+		o[bot.Owner] = owns
+	}
+	if bot.ID == 0 {
+		owns.Account = true
+	} else {
+		owns.Bots = append(owns.Bots, bot)
+	}
+	return nil
 }
 
 // The members to mark are found by their primary key. "IS TRUE" keeps PostgreSQL

@@ -36,7 +36,7 @@ func (s *Store) WriteNotes(ctx context.Context, refusals []directory.AppRefusals
 	for _, use := range uses {
 		statements = append(statements, statement{query: updateKeyUse, args: []any{use.App, use.Key, use.At.UnixMicro()}, rows: 1})
 	}
-	err := s.inTx(ctx, func(r *reader, sess *session) error {
+	err := s.inTx(ctx, func(r *reader, sess session) error {
 		for _, st := range statements {
 			r.traced(st.query)
 		}

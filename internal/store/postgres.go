@@ -18,14 +18,15 @@ import (
 )
 
 var postgresEngine = &engine{
-	name:     "postgres",
-	snapshot: sql.LevelRepeatableRead,
-	lock:     " ORDER BY m.id FOR NO KEY UPDATE OF m",
-	hold:     " ORDER BY m.id FOR SHARE OF m",
-	lockRows: " FOR UPDATE",
-	holdRows: " FOR SHARE",
-	types:    schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
-	kind:     postgresKind,
+	name:      "postgres",
+	snapshot:  sql.LevelRepeatableRead,
+	lock:      " ORDER BY m.id FOR NO KEY UPDATE OF m",
+	hold:      " ORDER BY m.id FOR SHARE OF m",
+	lockRows:  " FOR UPDATE",
+	holdRows:  " FOR SHARE",
+	pipelines: true,
+	types:     schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
+	kind:      postgresKind,
 }
 
 // Codes of PostgreSQL, appendix A of its manual.
@@ -90,7 +91,7 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	}
 	s.write = stdlib.OpenDBFromPool(pool)
 	s.read = s.write
-	s.begin = func(ctx context.Context) (*session, error) { return beginPostgres(ctx, s.write) }
+	s.begin = func(ctx context.Context) (session, error) { return beginPostgres(ctx, s.write) }
 	s.admit = s.admitPostgres
 	s.reader = reader{q: s.read, engine: postgresEngine}
 	s.close = func() error {

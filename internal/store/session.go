@@ -8,26 +8,34 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// session is one write transaction on one connection.
-type session struct {
-	q  querier
-	tx *sql.Tx
+// session is one write transaction on one connection. It reads its own writes.
+type session interface {
+	querier
 	// run executes statements in order, on PostgreSQL in one round trip.
-	run     func(ctx context.Context, statements []statement) error
-	release func() // gives the connection back after the transaction has ended
+	run(ctx context.Context, statements []statement) error
+	// commit executes the last statements and then commits, on PostgreSQL in one
+	// round trip. So nobody looks at their effect before the commit: when it is
+	// not the right one they have to fail by themselves. It does not end with ctx.
+	commit(ctx context.Context, last []statement) error
+	// end undoes what was not committed and gives the connection back.
+	end()
 }
 
-// statement is one whose effect is not looked at before the next is sent.
+// statement is one of a list that is sent without waiting for the answers in
+// between.
 type statement struct {
 	query string
 	args  []any
-	rows  int   // how many it must touch, unless it has dest
-	dest  []any // where the one row goes that it returns, nil when it writes
+	rows  int                 // how many it must touch, when it writes
+	dest  []any               // where the one row goes that it returns
+	each  func(scanner) error // called for each row that it returns
+}
+
+// scanner is a row of an answer, as *sql.Rows and pgx.Rows have it.
+type scanner interface {
+	Scan(dest ...any) error
 }
 
 // errRows says that a statement touched other rows than the verb decided on.
@@ -49,6 +57,11 @@ func (s *statement) in(err error) error {
 // prepared runs queries as prepared statements that it keeps: SQLite spends
 // about as long on compiling a short statement as on running it. Every text is
 // a constant of this package, so they are few.
+//
+// A statement that has begun is not interrupted: database/sql and the driver
+// would keep two goroutines ready for that, for each statement, at a tenth of
+// the cost of removing one user. The longest take seconds. ctx counts before
+// each statement, and in queryEach before each row.
 type prepared struct {
 	on interface {
 		PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
@@ -58,6 +71,9 @@ type prepared struct {
 }
 
 func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if stmt, ok := p.stmts[query]; ok {
@@ -94,7 +110,7 @@ func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) 
 	if err != nil {
 		return nil, err
 	}
-	return stmt.QueryContext(ctx, args...)
+	return stmt.QueryContext(context.WithoutCancel(ctx), args...)
 }
 
 // ExecContext implements querier.
@@ -103,7 +119,7 @@ func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (
 	if err != nil {
 		return nil, err
 	}
-	return stmt.ExecContext(ctx, args...)
+	return stmt.ExecContext(context.WithoutCancel(ctx), args...)
 }
 
 // sqliteWriter is the one connection of a process that writes to a SQLite
@@ -119,7 +135,7 @@ func newSQLiteWriter(db *sql.DB) *sqliteWriter {
 	return &sqliteWriter{db: db, turn: make(chan struct{}, 1)}
 }
 
-func (w *sqliteWriter) begin(ctx context.Context) (*session, error) {
+func (w *sqliteWriter) begin(ctx context.Context) (session, error) {
 	select {
 	case w.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -130,14 +146,7 @@ func (w *sqliteWriter) begin(ctx context.Context) (*session, error) {
 		<-w.turn
 		return nil, err
 	}
-	return &session{
-		q:  w.q,
-		tx: tx,
-		run: func(ctx context.Context, statements []statement) error {
-			return runEach(ctx, w.q, statements)
-		},
-		release: func() { <-w.turn },
-	}, nil
+	return &sqliteSession{prepared: w.q, tx: tx, release: func() { <-w.turn }}, nil
 }
 
 func (w *sqliteWriter) beginTx(ctx context.Context) (*sql.Tx, error) {
@@ -148,7 +157,7 @@ func (w *sqliteWriter) beginTx(ctx context.Context) (*sql.Tx, error) {
 		}
 		w.conn, w.q = conn, &prepared{on: conn}
 	}
-	tx, err := w.conn.BeginTx(context.WithoutCancel(ctx), nil) // see inTx
+	tx, err := w.conn.BeginTx(context.WithoutCancel(ctx), nil) // see transact
 	if err != nil {
 		// The connection may be to blame, so the next caller gets another.
 		_ = w.drop()
@@ -175,30 +184,52 @@ func (w *sqliteWriter) close() error {
 	return errors.Join(w.drop(), w.db.Close())
 }
 
-// runEach executes statements one after the other, where a round trip costs nothing.
-func runEach(ctx context.Context, q querier, statements []statement) error {
+// sqliteSession is a turn of the writer.
+type sqliteSession struct {
+	*prepared
+	tx      *sql.Tx
+	release func()
+}
+
+// run implements session. There is no round trip to be saved.
+func (s *sqliteSession) run(ctx context.Context, statements []statement) error {
 	for i := range statements {
-		s := &statements[i]
-		if err := s.runOn(ctx, q); err != nil {
-			return s.in(err)
+		st := &statements[i]
+		if err := s.runOne(ctx, st); err != nil {
+			return st.in(err)
 		}
 	}
 	return nil
 }
 
-func (s *statement) runOn(ctx context.Context, q querier) error {
-	if s.dest != nil {
-		return queryRow(ctx, q, s.query, s.args, s.dest)
+func (s *sqliteSession) runOne(ctx context.Context, st *statement) error {
+	switch {
+	case st.dest != nil:
+		return queryRow(ctx, s, st.query, st.args, st.dest)
+	case st.each != nil:
+		return queryEach(ctx, s, st.query, st.args, func(rows *sql.Rows) error { return st.each(rows) })
 	}
-	res, err := q.ExecContext(ctx, s.query, s.args...)
+	res, err := s.ExecContext(ctx, st.query, st.args...)
 	if err != nil {
 		return err
 	}
 	n, err := res.RowsAffected()
-	if err == nil && n != int64(s.rows) {
-		err = errRows(n, s.rows)
+	if err == nil && n != int64(st.rows) {
+		err = errRows(n, st.rows)
 	}
 	return err
+}
+
+func (s *sqliteSession) commit(ctx context.Context, last []statement) error {
+	if err := s.run(context.WithoutCancel(ctx), last); err != nil {
+		return err
+	}
+	return s.tx.Commit()
+}
+
+func (s *sqliteSession) end() {
+	_ = s.tx.Rollback() // after a commit it does nothing
+	s.release()
 }
 
 // queryRow reads the one row that a query returns.
@@ -220,58 +251,20 @@ func queryRow(ctx context.Context, q querier, query string, args, dest []any) er
 	return rows.Close()
 }
 
-// beginPostgres takes a connection of the pool for one transaction.
-func beginPostgres(ctx context.Context, db *sql.DB) (*session, error) {
-	conn, err := db.Conn(ctx)
+// queryEach calls scan for each row that a query returns.
+func queryEach(ctx context.Context, q querier, query string, args []any, scan func(*sql.Rows) error) error {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil) // see inTx
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return &session{
-		q:  tx,
-		tx: tx,
-		run: func(ctx context.Context, statements []statement) error {
-			return conn.Raw(func(driverConn any) error {
-				return pipeline(ctx, driverConn.(*stdlib.Conn).Conn(), statements) //nolint:forcetypeassert // the pool is pgx's
-			})
-		},
-		release: func() { _ = conn.Close() }, // back to the pool
-	}, nil
-}
-
-// pipeline sends all statements before it reads the first answer.
-func pipeline(ctx context.Context, conn *pgx.Conn, statements []statement) (err error) {
-	batch := &pgx.Batch{}
-	for _, s := range statements {
-		batch.Queue(s.query, s.args...)
-	}
-	results := conn.SendBatch(ctx, batch)
-	defer func() {
-		if e := results.Close(); err == nil {
-			err = e
+	defer rows.Close()
+	for rows.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-	}()
-	for i := range statements {
-		s := &statements[i]
-		if err := s.result(results); err != nil {
-			return s.in(err)
+		if err := scan(rows); err != nil {
+			return err
 		}
 	}
-	return nil
-}
-
-// result reads the statement's answer out of a pipeline.
-func (s *statement) result(results pgx.BatchResults) error {
-	if s.dest != nil {
-		return results.QueryRow().Scan(s.dest...)
-	}
-	tag, err := results.Exec()
-	if err == nil && tag.RowsAffected() != int64(s.rows) {
-		err = errRows(tag.RowsAffected(), s.rows)
-	}
-	return err
+	return rows.Err()
 }

@@ -22,7 +22,7 @@ type Store struct {
 	reader
 	write *sql.DB // for migrations; everything else goes through begin
 	read  *sql.DB
-	begin func(context.Context) (*session, error)
+	begin func(context.Context) (session, error)
 	admit func(context.Context, Admission, time.Time) (directory.Quota, error)
 	ids   allocator
 	close func() error
@@ -121,17 +121,7 @@ func (r row) Scan(dest ...any) error {
 
 // each runs a query and calls scan for each row of its answer.
 func (r *reader) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := r.q.QueryContext(ctx, r.traced(query), args...)
-	if err != nil {
-		return r.engine.mapError(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return r.engine.mapError(err)
-		}
-	}
-	return r.engine.mapError(rows.Err())
+	return r.engine.mapError(queryEach(ctx, r.q, r.traced(query), args, scan))
 }
 
 // snapshot runs fn on one consistent state of the database.

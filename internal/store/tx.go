@@ -23,7 +23,7 @@ type Change struct {
 // Tx is a running transaction that writes. It reads its own writes.
 type Tx struct {
 	reader
-	sess    *session
+	sess    session
 	queue   []statement
 	account directory.AccountID
 	batch   directory.AuditBatch
@@ -62,7 +62,7 @@ func (s *Store) Write(ctx context.Context, c Change, fn func(*Tx) error) error {
 }
 
 func (s *Store) writeOnce(ctx context.Context, c Change, first int64, fn func(*Tx) error) error {
-	return s.inTx(ctx, func(r *reader, sess *session) error {
+	return s.transact(ctx, func(r *reader, sess session) ([]statement, error) {
 		tx := &Tx{
 			sess:    sess,
 			account: c.Account,
@@ -72,30 +72,40 @@ func (s *Store) writeOnce(ctx context.Context, c Change, first int64, fn func(*T
 		}
 		tx.reader = reader{q: tx, engine: r.engine, trace: r.trace}
 		if err := fn(tx); err != nil {
-			return err
+			return nil, err
 		}
-		return tx.writeAudit(ctx)
+		err := tx.writeAudit(ctx)
+		return tx.queue, err
 	})
 }
 
-// inTx runs fn in a transaction that writes, and commits it unless fn fails. The
-// transaction does not end with ctx by itself, only its statements do: database/sql
-// would roll back from another goroutine, while this one uses the connection.
-func (s *Store) inTx(ctx context.Context, fn func(*reader, *session) error) error {
+// inTx runs fn in a transaction that writes, and commits it unless fn fails.
+func (s *Store) inTx(ctx context.Context, fn func(*reader, session) error) error {
+	return s.transact(ctx, func(r *reader, sess session) ([]statement, error) { return nil, fn(r, sess) })
+}
+
+// transact is inTx for a function that leaves statements to go with the commit;
+// see session.commit. The transaction does not end with ctx by itself, only its
+// statements do: database/sql would roll back from another goroutine, while
+// this one uses the connection.
+func (s *Store) transact(ctx context.Context, fn func(*reader, session) (last []statement, err error)) error {
 	sess, err := s.begin(ctx)
 	if err != nil {
 		return s.engine.mapError(err)
 	}
-	defer sess.release()
-	defer sess.tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	if err := fn(&reader{q: sess.q, engine: s.engine, trace: s.trace}, sess); err != nil {
+	defer sess.end()
+	last, err := fn(&reader{q: sess, engine: s.engine, trace: s.trace}, sess)
+	if err != nil {
 		return err
+	}
+	for _, st := range last {
+		s.traced(st.query)
 	}
 	s.traced("COMMIT")
 	if err := ctx.Err(); err != nil {
 		return s.engine.mapError(err)
 	}
-	return s.engine.mapError(sess.tx.Commit())
+	return s.engine.mapError(sess.commit(ctx, last))
 }
 
 // ID returns a fresh internal key from those the Change asked for.
@@ -127,7 +137,7 @@ func (tx *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql
 	if err := tx.flush(ctx); err != nil {
 		return nil, err
 	}
-	return tx.sess.q.QueryContext(ctx, query, args...)
+	return tx.sess.QueryContext(ctx, query, args...)
 }
 
 // ExecContext implements querier.
@@ -135,7 +145,7 @@ func (tx *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.R
 	if err := tx.flush(ctx); err != nil {
 		return nil, err
 	}
-	return tx.sess.q.ExecContext(ctx, query, args...)
+	return tx.sess.ExecContext(ctx, query, args...)
 }
 
 // exec runs a statement that writes.
@@ -144,7 +154,7 @@ func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
 		return err
 	}
 	s := statement{query: query}
-	_, err := tx.sess.q.ExecContext(ctx, tx.traced(query), args...)
+	_, err := tx.sess.ExecContext(ctx, tx.traced(query), args...)
 	return tx.engine.mapError(s.in(err))
 }
 
@@ -159,6 +169,12 @@ func (tx *Tx) execRows(ctx context.Context, want int, query string, args ...any)
 // others of the queue, before anything else does.
 func (tx *Tx) later(want int, query string, args ...any) {
 	tx.queue = append(tx.queue, statement{query: query, args: args, rows: want})
+}
+
+// ask queues a query whose rows go to each when it runs, with the others of the
+// queue.
+func (tx *Tx) ask(query string, args []any, each func(scanner) error) {
+	tx.queue = append(tx.queue, statement{query: query, args: args, each: each})
 }
 
 // flush runs the queue.
