@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -87,6 +88,11 @@ func TestRemovalThatWaitedSeesWhatWasCommittedMeanwhile(t *testing.T) {
 	byEmail := directory.UserRef{Text: "a@x.example"}
 	byOrgID := directory.UserRef{Kind: directory.ByOrgUserID, Text: "A"}
 	stranger := directory.UserRef{Text: "nobody@x.example"}
+	longList, longWant := []directory.UserRef{byEmail}, []directory.Reason{directory.ReasonBotOwner}
+	for i := range 20 { // for which the owners are asked for by another statement
+		longList = append(longList, directory.UserRef{Text: fmt.Sprintf("nobody-%d@x.example", i)})
+		longWant = append(longWant, directory.ReasonUserNotFound)
+	}
 	moveOrgID := func(ctx context.Context, tx *store.Tx) error {
 		held, err := tx.LockMembers(ctx, []string{"a@x.example"}, nil)
 		if err != nil {
@@ -112,6 +118,8 @@ func TestRemovalThatWaitedSeesWhatWasCommittedMeanwhile(t *testing.T) {
 	}{
 		{"she got a bot", makeBot, []directory.UserRef{byEmail}, []directory.Reason{directory.ReasonBotOwner}, true},
 		{"she got a bot, both lists", makeBot, []directory.UserRef{byEmail, byOrgID}, []directory.Reason{directory.ReasonBotOwner}, true},
+		{"she got a bot, by org id", makeBot, []directory.UserRef{byOrgID}, []directory.Reason{directory.ReasonBotOwner}, true},
+		{"she got a bot, long list", makeBot, longList, longWant, true},
 		{"she was removed", removeHer, []directory.UserRef{byEmail}, []directory.Reason{directory.ReasonUserNotFound}, false},
 		{"she was removed, by org id", removeHer, []directory.UserRef{byOrgID}, []directory.Reason{directory.ReasonUserNotFound}, false},
 		{"her org id changed", moveOrgID, []directory.UserRef{byOrgID}, []directory.Reason{directory.ReasonUserNotFound}, true},

@@ -278,3 +278,27 @@ func TestKeysAreUniqueAcrossWritersAndStores(t *testing.T) {
 		must(t, err)
 	})
 }
+
+// The row of the chain goes to the server together with the commit, so it has
+// to fail by itself when the end of the chain was not moved to it.
+func TestChainWhoseEndDoesNotMoveIsNotWritten(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn)
+		f.members("a@x.example")
+		for _, statement := range map[string][]string{
+			"sqlite": {"CREATE TRIGGER stuck BEFORE UPDATE ON audit_heads BEGIN SELECT RAISE(IGNORE); END"},
+			"postgres": {
+				"CREATE FUNCTION stuck() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+				"CREATE TRIGGER stuck BEFORE UPDATE ON audit_heads FOR EACH ROW EXECUTE FUNCTION stuck()",
+			},
+		}[f.store.Engine()] {
+			storetest.Exec(t, dsn, statement)
+		}
+		f.unchanged("the end does not move", func() {
+			if err := f.tryRemove("", "a@x.example"); err == nil {
+				t.Error("a removal was committed without its place in the chain")
+			}
+		})
+	})
+}
