@@ -92,9 +92,10 @@ const shortList = 16
 func (tx *Tx) LockCandidates(ctx context.Context, sel *directory.Selection) ([]directory.Candidate, error) {
 	keys := memberKeys{sel.EmailKeys, sel.OrgUserIDs}
 	found := make([]directory.Candidate, 0, keys.len())
+	var c directory.Candidate
+	columns := []any{&c.Member, &c.Person, &c.EmailKey, &c.OrgUserID} // made once, not for each row
 	tx.find(tx.engine.lock, keys, func(row scanner) error {
-		var c directory.Candidate
-		if err := row.Scan(&c.Member, &c.Person, &c.EmailKey, &c.OrgUserID); err != nil {
+		if err := row.Scan(columns...); err != nil {
 			return err
 		}
 		c.EmailKey, c.OrgUserID = sel.EmailKey(c.EmailKey), sel.OrgUserID(c.OrgUserID)
