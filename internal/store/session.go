@@ -57,11 +57,6 @@ func (s *statement) in(err error) error {
 // prepared runs queries as prepared statements that it keeps: SQLite spends
 // about as long on compiling a short statement as on running it. Every text is
 // a constant of this package, so they are few.
-//
-// A statement that has begun is not interrupted: database/sql and the driver
-// would keep two goroutines ready for that, for each statement, at a tenth of
-// the cost of removing one user. The longest take seconds. ctx counts before
-// each statement, and in queryEach before each row.
 type prepared struct {
 	on interface {
 		PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
@@ -71,9 +66,6 @@ type prepared struct {
 }
 
 func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if stmt, ok := p.stmts[query]; ok {
@@ -110,7 +102,7 @@ func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) 
 	if err != nil {
 		return nil, err
 	}
-	return stmt.QueryContext(context.WithoutCancel(ctx), args...)
+	return stmt.QueryContext(ctx, args...)
 }
 
 // ExecContext implements querier.
@@ -119,7 +111,7 @@ func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (
 	if err != nil {
 		return nil, err
 	}
-	return stmt.ExecContext(context.WithoutCancel(ctx), args...)
+	return stmt.ExecContext(ctx, args...)
 }
 
 // sqliteWriter is the one connection of a process that writes to a SQLite
@@ -259,9 +251,6 @@ func queryEach(ctx context.Context, q querier, query string, args []any, scan fu
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		if err := scan(rows); err != nil {
 			return err
 		}
