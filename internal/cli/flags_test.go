@@ -199,7 +199,7 @@ func FuzzFlags(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, value string) {
 		flag := flags[int(which)%len(flags)]
 		if flag.reachesOut(value) {
-			t.Skip("not in a sandbox")
+			return // a fuzzer may not call strangers
 		}
 		box.fill(t)
 		ctx, cancel := context.WithCancel(t.Context())
