@@ -42,7 +42,7 @@ A key file serves one database: others would lose their key.`,
 					return err
 				}
 				return e.print(done, func(w io.Writer) {
-					if done.Finished {
+					if done.Resumed {
 						fmt.Fprintln(w, "An earlier rotation was not finished. It is now, and no other was begun.")
 					}
 					fmt.Fprintf(w, "Secret key %d, %s, seals all secrets: %d were sealed anew.\n", done.Version, done.Fingerprint, done.Resealed)

@@ -138,9 +138,9 @@ type Rotation struct {
 	Version     int      `json:"version"`
 	Resealed    int      `json:"resealed"` // secrets sealed anew
 	Dropped     []string `json:"dropped"`  // fingerprints of keys taken out of the file
-	// Finished is set when an earlier rotation was found unfinished: that was
+	// Resumed is set when an earlier rotation was found unfinished: that was
 	// brought to its end, and no other was begun.
-	Finished bool `json:"finished"`
+	Resumed bool `json:"resumed"`
 }
 
 // RotateSecretKey makes the key that waits in the file, or else a new one, the
@@ -179,7 +179,7 @@ func (r *Roster) beginRotation(ctx context.Context, out *Rotation) (err error) {
 	if _, _, err = r.keys.current(ctx); err != nil {
 		return err
 	}
-	if out.Finished, err = r.unfinished(ctx); err != nil || out.Finished {
+	if out.Resumed, err = r.unfinished(ctx); err != nil || out.Resumed {
 		return err
 	}
 	return r.nextVersion(ctx)

@@ -137,7 +137,7 @@ func TestRotationSealsEverythingAnew(t *testing.T) {
 		before, old := storetest.Dump(t, dsn), fingerprintOf(t, b.key)
 
 		out := b.rotate(b.open(b.key))
-		if out.Version != 2 || out.Resealed != 4 || out.Finished || !slices.Equal(out.Dropped, []string{old}) || out.Fingerprint != fingerprintOf(t, b.key) {
+		if out.Version != 2 || out.Resealed != 4 || out.Resumed || !slices.Equal(out.Dropped, []string{old}) || out.Fingerprint != fingerprintOf(t, b.key) {
 			t.Errorf("%+v", out)
 		}
 		b.wantStates(b.roster, "2 current 4 true")
@@ -240,7 +240,7 @@ func TestRotationGoesOnWhereItWasInterrupted(t *testing.T) {
 		}
 		b.wantStates(b.roster, "1 current 3 true, 0 waiting 0 true")
 		b.check()
-		if out := b.rotate(b.open(b.key)); out.Fingerprint != fingerprint || out.Finished {
+		if out := b.rotate(b.open(b.key)); out.Fingerprint != fingerprint || out.Resumed {
 			t.Errorf("%+v; want the key %s", out, fingerprint)
 		}
 
@@ -260,7 +260,7 @@ func TestRotationGoesOnWhereItWasInterrupted(t *testing.T) {
 		must(t, err)
 		must(t, os.WriteFile(b.key, append(text, current...), 0o600))
 		b.wantStates(b.roster, "2 retired 0 true, 3 current 3 true")
-		if out := b.rotate(b.roster); out.Version != 3 || !out.Finished || out.Resealed != 0 || len(out.Dropped) != 1 {
+		if out := b.rotate(b.roster); out.Version != 3 || !out.Resumed || out.Resealed != 0 || len(out.Dropped) != 1 {
 			t.Errorf("%+v", out)
 		}
 		b.wantStates(b.roster, "3 current 3 true")
@@ -391,7 +391,7 @@ func TestRotationWithTwoKeyFiles(t *testing.T) {
 		b.check()
 		// The old key is still in the other file: a rotation there cleans up and
 		// begins no other.
-		if out := b.rotate(other); !out.Finished || out.Version != 2 || len(out.Dropped) != 1 {
+		if out := b.rotate(other); !out.Resumed || out.Version != 2 || len(out.Dropped) != 1 {
 			t.Errorf("%+v", out)
 		}
 
