@@ -27,7 +27,7 @@ minute (m) and hour (h), such as 600/m,6000/h; or "off" for no limit, or
 "server" for those that the server has.`,
 		Example: `  roster account update --account 5f0c... --rate-limit 600/m,6000/h
   roster account update --account 5f0c... --rate-limit server`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			var own *directory.RateLimits
 			if rates != serversLimits {

@@ -61,7 +61,7 @@ file of the public half.
 		Example: `  roster app create --account 5f0c... --name Offboarding --scope "User Management > User Management"
   roster app create --account 5f0c... --name HR --scope user_management:user_management \
     --algorithm RS256 --public-key hr.pem --must-expire`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) (err error) {
 			if app.Scopes, err = parseScopes(scopes); err != nil {
 				return usageError{err}
@@ -169,7 +169,7 @@ let whoever signs its tokens follow a demand before you make it. The algorithm
 stays: make another app for another one.`,
 		Example: `  roster app update cs-... --name "HR offboarding" --must-expire
   roster app update cs-... --enforce-jti=false`,
-		Args: cobra.ExactArgs(1),
+		Args: wants("CLIENT_ID"),
 	}
 	e.databaseFlag(cmd)
 	e.secretKeyFlag(cmd)
@@ -212,7 +212,7 @@ func (e *env) appStateCommand(s appState) *cobra.Command {
 		Short:   s.short,
 		Long:    s.long,
 		Example: "  roster app " + s.use + " cs-...",
-		Args:    cobra.ExactArgs(1),
+		Args:    wants("CLIENT_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {
 			return e.changeApp(ctx, roster.Options{MustExist: true}, args[0], "is "+s.done, "was "+s.done+" already", func(r *roster.Roster) (bool, error) {
 				return s.set(r, ctx, auth.Operator(), args[0])
@@ -261,7 +261,7 @@ func (e *env) scopeCommand(use, short, long, done string,
 		Short:   short,
 		Long:    long + "\n\n" + scopeHelp,
 		Example: `  roster app scope ` + use + ` cs-... "User Management > User Management"`,
-		Args:    cobra.MinimumNArgs(2),
+		Args:    wants("CLIENT_ID", "SCOPE ..."),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) == 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp

@@ -26,7 +26,7 @@ next call on, so the program that signs them can change over in its own time;
 then retire the old one with 'roster app secret retire'. There are two at most.`,
 		Example: `  roster app secret add cs-...
   roster app secret add cs-... --public-key new.pem`,
-		Args: cobra.ExactArgs(1),
+		Args: wants("CLIENT_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {
 			var added roster.NewSecret
 			var err error
@@ -63,7 +63,7 @@ func (e *env) secretRetireCommand() *cobra.Command {
 it. The only live one cannot be retired. 'roster app secret list' shows when each
 was last used.`,
 		Example: `  roster app secret retire cs-... 1`,
-		Args:    cobra.ExactArgs(2),
+		Args:    wants("CLIENT_ID", "NUMBER"),
 		RunE: run(func(ctx context.Context, args []string) error {
 			number, err := strconv.Atoi(args[1])
 			if err != nil || number < 1 {
@@ -98,7 +98,7 @@ func (e *env) secretListCommand() *cobra.Command {
 		Short: "List the secrets, or public keys, of an app",
 		Long: `Lists the secrets of an app by number, retired ones too, with when each was last
 used. A secret itself cannot be shown.`,
-		Args: cobra.ExactArgs(1),
+		Args: wants("CLIENT_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				app, err := r.App(ctx, auth.Operator(), args[0])

@@ -44,7 +44,7 @@ func (e *env) appListCommand() *cobra.Command {
 		Use:   "list --account ID",
 		Short: "List the apps of an account",
 		Long:  `Lists the apps of an account in the order in which they were made.`,
-		Args:  cobra.NoArgs,
+		Args:  wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				apps, err := r.Apps(ctx, auth.Operator(), account, all)
@@ -88,7 +88,7 @@ stands in the server's log. Whoever knows the client id can make such refusals.
 They, and when a secret was last used, are up to some seconds old; the latter is
 written once a minute.`,
 		Example: `  roster app show cs-...`,
-		Args:    cobra.ExactArgs(1),
+		Args:    wants("CLIENT_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				app, err := r.App(ctx, auth.Operator(), args[0])

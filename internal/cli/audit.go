@@ -20,7 +20,7 @@ func (e *env) auditCommand() *cobra.Command {
 		Long: `Walks the chain of every account's audit log and computes every hash again.
 It may run while 'roster serve' does. Exit code 0 means that the log is what
 was written.`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				report, err := r.VerifyAudit(ctx, auth.Operator())
@@ -42,7 +42,7 @@ func (e *env) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  wants(),
 		RunE: run(func(context.Context, []string) error {
 			version, revision := "unknown", ""
 			if info, ok := debug.ReadBuildInfo(); ok {

@@ -19,7 +19,7 @@ func (e *env) accountCommand() *cobra.Command {
 		Long: `Makes an account with its owner, the primary master admin, who is its first
 member and can never be removed. Prints the account's id.`,
 		Example: `  roster account create --name "Example Corp" --owner-email ann@example.com`,
-		Args:    cobra.NoArgs,
+		Args:    wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{}, func(r *roster.Roster) error {
 				id, err := r.CreateAccount(ctx, auth.Operator(), name, owner)
@@ -47,7 +47,7 @@ func (e *env) botCommand() *cobra.Command {
 		Long: `Makes a bot that belongs to a member of the account, and prints its id. Who
 owns a bot cannot be removed from the account.`,
 		Example: `  roster bot create --account 5f0c... --name "Help desk" --owner bo@example.com`,
-		Args:    cobra.NoArgs,
+		Args:    wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				id, err := r.CreateBot(ctx, auth.Operator(), account, name, owner)

@@ -17,7 +17,7 @@ func (e *env) demoCommand() *cobra.Command {
 removes some of them over HTTP and prints each request and answer as they go
 over the wire. It then stays up, so that you can try your own, until Ctrl-C,
 which deletes everything; with --once it ends at once.`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error { return demo.Run(ctx, o) }),
 	}
 	cmd.Flags().BoolVar(&o.Once, "once", false, "end after the removals")

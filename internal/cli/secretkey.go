@@ -34,7 +34,7 @@ interrupted goes on when this is run again.
 
 A key file serves one database: others would lose their key.`,
 		Example: `  roster secret-key rotate --database /var/lib/roster/roster.db`,
-		Args:    cobra.NoArgs,
+		Args:    wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{MustExist: true, Secrets: true}, func(r *roster.Roster) error {
 				done, err := r.RotateSecretKey(ctx, auth.Operator())
@@ -65,7 +65,7 @@ func (e *env) secretKeyAddCommand() *cobra.Command {
 		Long: `Puts a new key into the key file and uses it for nothing yet, so that the file
 can be copied to all machines before 'roster secret-key rotate'. When a new key
 waits there already, no other is made.`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{MustExist: true, Secrets: true}, func(r *roster.Roster) error {
 				fingerprint, added, err := r.AddSecretKey(ctx, auth.Operator())
@@ -97,7 +97,7 @@ func (e *env) secretKeyShowCommand() *cobra.Command {
 		Long: `Lists the current secret key, older ones that still seal secrets, and those in
 the key file, by their fingerprints, which give nothing away. It works without
 the file too, to find out which key is missing.`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				keys, err := r.SecretKeys(ctx, auth.Operator())
@@ -136,7 +136,7 @@ func (e *env) platformKeyCommand() *cobra.Command {
 Apps with Enforce JWE encrypt their tokens to it. The key is made when it is
 first asked for, and never changes.`,
 		Example: `  roster platform-key show > platform.jwk`,
-		Args:    cobra.NoArgs,
+		Args:    wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{MustExist: true, Secrets: true}, func(r *roster.Roster) error {
 				jwk, err := r.PlatformKey(ctx, auth.Operator())

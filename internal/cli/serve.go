@@ -32,7 +32,7 @@ standard error, as JSON unless that is a terminal.`,
   roster serve --addr 127.0.0.1:9000 --database /var/lib/roster/roster.db
   roster serve --addr :8443 --tls-cert fullchain.pem --tls-key privkey.pem
   roster serve --database postgres://roster@db.example.com/roster`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			if cfg.Limits.MaxIDs < 1 || cfg.Limits.MaxBody < 1 {
 				return usagef("--max-ids and --max-body must be 1 or more")
@@ -94,7 +94,7 @@ func (e *env) migrateCommand() *cobra.Command {
 		Long: `Sets up an empty database, or brings one of an earlier version up to date.
 'roster serve' does the same when it starts; 'roster account create' sets up an
 empty database, and no other command changes a schema.`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{Migration: roster.MigrateAll}, func(r *roster.Roster) error {
 				return r.Ready(ctx)

@@ -85,7 +85,7 @@ JSON Web Key, whose "alg" says how, RSA-OAEP or RSA-OAEP-256.`,
   roster token --client-id cs-... --client-secret-file secret.txt --ttl 5m --jti
   roster token --client-id cs-... --alg RS256 --key private.pem
   roster token --client-id cs-... --client-secret-file secret.txt --jwe-key platform.jwk`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(context.Context, []string) (err error) {
 			o.ClientID = app.clientID
 			if o.ClientSecret, o.TokenKind, err = app.keys(); err != nil {

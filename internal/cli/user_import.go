@@ -38,7 +38,7 @@ is imported, unless --skip-bad is given. People who are members already are such
 rows, unless --update is given: their fields are then changed where the file has
 a text, and kept where it has none.`,
 		Example: `  roster user import --account 5f0c... people.csv`,
-		Args:    cobra.ExactArgs(1),
+		Args:    wants("FILE"),
 
 		ValidArgsFunction: completeOneFile,
 		RunE: run(func(ctx context.Context, args []string) error {

@@ -22,7 +22,7 @@ func (e *env) userListCommand() *cobra.Command {
 		Short: "List the members of an account",
 		Long: `Lists the live members of an account, its owner too, in the order in which they
 became members.`,
-		Args: cobra.NoArgs,
+		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				if e.wantsJSON() {
