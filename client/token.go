@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -90,7 +91,7 @@ func newMint(clientID, secret string, kind TokenKind) (*mint, error) {
 	case jose.RS256, jose.RS512:
 		m.key, err = privateKey(m.algorithm, secret, kind.PrivateKey)
 	default:
-		err = fmt.Errorf("unknown algorithm %q: use one of %q", kind.Algorithm, Algorithms())
+		err = fmt.Errorf("unknown algorithm %q: use one of %s", kind.Algorithm, strings.Join(Algorithms(), ", "))
 	}
 	if err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func newMint(clientID, secret string, kind TokenKind) (*mint, error) {
 		m.enc = jose.A256GCM
 	}
 	if !slices.Contains(Encryptions(), string(m.enc)) {
-		return nil, fmt.Errorf("unknown encryption %q: use one of %q", kind.Encryption, Encryptions())
+		return nil, fmt.Errorf("unknown encryption %q: use one of %s", kind.Encryption, strings.Join(Encryptions(), ", "))
 	}
 	m.platform, err = parsePlatformKey(kind.PlatformKey)
 	return m, err

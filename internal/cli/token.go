@@ -93,7 +93,7 @@ JSON Web Key, whose "alg" says how, RSA-OAEP or RSA-OAEP-256.`,
 			}
 			token, err := client.NewToken(o)
 			if err != nil {
-				return err
+				return usageError{err}
 			}
 			if !e.json { // a token is plain text everywhere: it is made to be pasted
 				_, err := fmt.Fprintln(e.out, token)

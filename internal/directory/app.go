@@ -2,6 +2,7 @@ package directory
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -54,7 +55,11 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 	if a := Algorithm(s); slices.Contains(Algorithms(), a) {
 		return a, nil
 	}
-	return "", Errorf(ErrInvalid, "unknown algorithm %q: use one of %q", s, Algorithms())
+	var known []string
+	for _, a := range Algorithms() {
+		known = append(known, string(a))
+	}
+	return "", Errorf(ErrInvalid, "unknown algorithm %q: use one of %s", s, strings.Join(known, ", "))
 }
 
 // PublicKey reports whether the app signs with a private key of its own, of

@@ -12,6 +12,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"roster/internal/directory"
@@ -55,6 +56,8 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	var err error
 	if isPostgres(dsn) {
 		err = s.openPostgres(ctx, dsn)
+	} else if scheme, _, isURL := strings.Cut(dsn, "://"); isURL { // the rest may hold a password
+		err = fmt.Errorf("a database cannot be at %s://: give the path of a SQLite file, or a postgres:// URL", scheme)
 	} else {
 		err = s.openSQLite(ctx, dsn, opts.MustExist)
 	}
