@@ -16,6 +16,17 @@ import (
 // account's own.
 const serversLimits = "server"
 
+// limitsText is an account's own limits in words, nil being none of its own.
+func limitsText(own *directory.RateLimits) string {
+	switch {
+	case own == nil:
+		return "the rate limit of the server"
+	case own.String() == directory.RatesOff:
+		return "no rate limit"
+	}
+	return "the rate limit " + own.String()
+}
+
 func (e *env) accountUpdateCommand() *cobra.Command {
 	var account, rates string
 	update := &cobra.Command{
@@ -45,7 +56,9 @@ minute (m) and hour (h), such as 600/m,6000/h; or "off" for no limit, or
 				return e.print(struct {
 					AccountID string `json:"accountId"`
 					RateLimit string `json:"rateLimit"`
-				}{account, rates}, func(w io.Writer) { fmt.Fprintf(w, "Rate limit %s\n", rates) })
+				}{account, rates}, func(w io.Writer) {
+					fmt.Fprintf(w, "The account %s has %s.\n", account, limitsText(own))
+				})
 			})
 		}),
 	}

@@ -149,7 +149,9 @@ func writeApp(w io.Writer, width int, app roster.AppDetails) {
 	}
 	fmt.Fprintln(w)
 	live := slices.DeleteFunc(slices.Clone(app.Keys), func(k directory.AppKey) bool { return !k.Live() })
-	writeSecrets(w, width, live)
+	if len(live) > 0 {
+		writeSecrets(w, width, live)
+	}
 	if retired := len(app.Keys) - len(live); retired > 0 {
 		fmt.Fprintf(w, "%d retired: see 'roster app secret list'.\n", retired)
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -118,14 +117,14 @@ func (e *env) writeKeys(w io.Writer, keys []roster.KeyInfo) {
 	for i, k := range keys {
 		version, since, inFile := "", "", "no"
 		if k.Version > 0 {
-			version, since = strconv.Itoa(k.Version), k.Created.Format(time.DateTime)
+			version, since = strconv.Itoa(k.Version), timeText(k.Created)
 		}
 		if k.InFile {
 			inFile = "yes"
 		}
 		rows[i] = []string{version, string(k.State), since, strconv.Itoa(k.Seals), k.Fingerprint, inFile}
 	}
-	writeTable(w, e.width(), []string{"VERSION", "STATE", "SINCE (UTC)", "SEALS", "FINGERPRINT", "IN FILE"}, rows)
+	writeTable(w, e.width(), []string{"VERSION", "STATE", "SINCE", "SEALS", "FINGERPRINT", "IN FILE"}, rows)
 }
 
 func (e *env) platformKeyCommand() *cobra.Command {

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -97,7 +99,13 @@ empty database, and no other command changes a schema.`,
 		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{Migration: roster.MigrateAll}, func(r *roster.Roster) error {
-				return r.Ready(ctx)
+				if err := r.Ready(ctx); err != nil {
+					return err
+				}
+				return e.print(struct {
+					Engine string `json:"database"`
+					Ready  bool   `json:"ready"`
+				}{r.Engine(), true}, func(w io.Writer) { fmt.Fprintln(w, "The database is up to date.") })
 			})
 		}),
 	}

@@ -29,6 +29,25 @@ func printableLines(s string) string {
 	}, s)
 }
 
+// wrap breaks a help text into lines of 80 columns at most, at its blanks.
+func wrap(s string) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(s) {
+		switch {
+		case i > 0 && column+1+len(word) > 80:
+			b.WriteByte('\n')
+			column = 0
+		case i > 0:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}
+
 // Bounds of a text in a table, in columns of the terminal. A text may have four
 // times as many characters, since some take no room at all.
 const (

@@ -8,6 +8,9 @@ import (
 	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
 	"github.com/mattn/go-runewidth"
+
+	"roster/internal/directory"
+	"roster/internal/roster"
 )
 
 func TestPrintable(t *testing.T) {
@@ -150,5 +153,55 @@ func TestProgressEndsWhereItWas(t *testing.T) {
 	}
 	if (&env{err: tty, json: true}).progress("x", 1) != nil || (&env{err: &strings.Builder{}}).spinner("x") != nil {
 		t.Error("there is a bar where there should be none")
+	}
+}
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	word := strings.Repeat("x", 39)
+	for text, want := range map[string]string{
+		"":                                "",
+		"a, b":                            "a, b",
+		word + " " + word + "x" + " b":    word + " " + word + "x\nb",
+		word + " " + word + "xx" + " b":   word + "\n" + word + "xx b",
+		strings.Repeat("y", 90) + " b, c": strings.Repeat("y", 90) + "\nb, c",
+	} {
+		if got := wrap(text); got != want {
+			t.Errorf("%q becomes %q, not %q", text, got, want)
+		}
+	}
+}
+
+// An app that is deleted has no live secret, so it has no table of them.
+func TestDeletedAppHasNoEmptyTable(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	app := roster.AppDetails{Keys: []directory.AppKey{{Number: 1, Created: now}}}
+	for _, test := range []struct {
+		retired time.Time
+		table   bool
+	}{{time.Time{}, true}, {now, false}} {
+		app.Keys[0].Retired = test.retired
+		var out strings.Builder
+		writeApp(&out, 80, app)
+		if got := strings.Contains(out.String(), "SECRET "); got != test.table {
+			t.Errorf("retired %v: a table %v, not %v\n%s", test.retired, got, test.table, out.String())
+		}
+	}
+}
+
+func TestLimitsText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"off": "no rate limit", "60/m,5/s": "the rate limit 60/m,5/s"} {
+		limits, err := directory.ParseRateLimits(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := limitsText(&limits); got != want {
+			t.Errorf("%s is %q, not %q", text, got, want)
+		}
+	}
+	if got := limitsText(nil); got != "the rate limit of the server" {
+		t.Errorf("none is %q", got)
 	}
 }

@@ -30,7 +30,7 @@ func (e *env) userImportCommand() *cobra.Command {
 may run while 'roster serve' does. FILE may be - for standard input.
 
 The header names the columns as the API does: emailId, which is needed, and
-` + strings.Join(importColumns()[1:], ", ") + `.
+` + wrap(strings.Join(importColumns()[1:], ", ")+".") + `
 Columns are parted by comma, semicolon, tab or |.
 
 Rows that cannot be taken are reported with their line, and then nothing at all

@@ -157,7 +157,11 @@ func (c *removeCommand) confirm(ctx context.Context, n int) error {
 	if c.yes || !isTerminal(c.env.in) || !isTerminal(c.env.err) {
 		return nil
 	}
-	fmt.Fprintf(c.env.err, "This removes up to %d users from the account. Type %d to go on: ", n, n)
+	users := "users"
+	if n == 1 {
+		users = "user"
+	}
+	fmt.Fprintf(c.env.err, "This removes up to %d %s from the account. Type %d to go on: ", n, users, n)
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(c.env.in).ReadString('\n')

@@ -28,9 +28,9 @@ const rotateAttempts = 10
 type KeyInfo struct {
 	Fingerprint string    `json:"fingerprint"`
 	State       KeyState  `json:"state"`
-	Version     int       `json:"version,omitzero"` // none while it waits
-	Created     time.Time `json:"created,omitzero"` // when it began to seal
-	Seals       int       `json:"seals"`            // secrets that only this key opens
+	Version     int       `json:"version,omitzero"`   // none while it waits
+	Created     time.Time `json:"createdOn,omitzero"` // when it began to seal, to the second
+	Seals       int       `json:"seals"`              // secrets that only this key opens
 	InFile      bool      `json:"inFile"`
 }
 
@@ -67,7 +67,7 @@ func (r *Roster) SecretKeys(ctx context.Context, caller auth.Caller) ([]KeyInfo,
 	for _, k := range known {
 		info := KeyInfo{
 			Fingerprint: hex.EncodeToString(k.Fingerprint), State: KeyCurrent,
-			Version: k.Version, Created: k.Created, Seals: k.Seals,
+			Version: k.Version, Created: k.Created.UTC().Truncate(time.Second), Seals: k.Seals,
 			InFile: slices.ContainsFunc(held, func(key *auth.Key) bool { return bytes.Equal(key.Fingerprint(), k.Fingerprint) }),
 		}
 		if !k.Retired.IsZero() {
