@@ -123,12 +123,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", rt.allow())
 		return errMethod
 	}
-	caller, err := a.authenticate(r)
-	if err != nil {
-		return err
-	}
-	web.AddLog(r.Context(), slog.String("app", caller.ClientID()))
-	quota, err := a.roster.Admit(r.Context(), caller, ep.scope)
+	caller, quota, err := a.admit(r, ep.scope)
 	if err != nil {
 		return err
 	}
@@ -158,18 +153,31 @@ func (rt route) allow() string {
 	return strings.Join(methods, ", ")
 }
 
-func (a *API) authenticate(r *http.Request) (auth.Caller, error) {
-	token := ""
-	switch values := r.Header.Values("auth"); len(values) {
-	case 0:
-	case 1:
-		token = strings.TrimSpace(values[0])
-	default:
-		return auth.Caller{}, auth.Refuse(auth.ReasonMalformed, "more than one auth header")
+// admit finds out who calls and lets them make one call that needs the scope.
+func (a *API) admit(r *http.Request, scope directory.Scope) (caller auth.Caller, quota directory.Quota, err error) {
+	token, err := readToken(r)
+	if err != nil {
+		return caller, quota, err
 	}
 	ctx, cancel := verbContext(r)
 	defer cancel()
-	return a.roster.Authenticate(ctx, token)
+	if caller, err = a.roster.Authenticate(ctx, token); err != nil {
+		return caller, quota, err
+	}
+	web.AddLog(r.Context(), slog.String("app", caller.ClientID()))
+	quota, err = a.roster.Admit(ctx, caller, scope)
+	return caller, quota, err
+}
+
+// readToken is the request's token, empty when it has none.
+func readToken(r *http.Request) (string, error) {
+	switch values := r.Header.Values("auth"); len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return strings.TrimSpace(values[0]), nil
+	}
+	return "", auth.Refuse(auth.ReasonMalformed, "more than one auth header")
 }
 
 func checkContentType(r *http.Request) error {

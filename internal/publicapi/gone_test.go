@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"roster/internal/rostertest"
 	"roster/internal/storetest"
@@ -51,6 +54,35 @@ func TestClientHangsUp(t *testing.T) {
 				t.Errorf("logged as %v", line)
 			}
 			w.recast()
+		}
+	})
+}
+
+// A client that hangs up while its call is let in, one that the server notices
+// at once since it sent no body, changes nothing about that either: it is no
+// fault of the server.
+func TestClientHangsUpWhileItIsLetIn(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		reached, goOn := make(chan struct{}), make(chan struct{})
+		w := start(t, dsn, rostertest.Options{Trace: func(query string) {
+			if strings.Contains(query, "INSERT INTO used_tokens") {
+				reached <- struct{}{}
+				<-goOn
+			}
+		}})
+		token := w.app.Token(jwt.MapClaims{"jti": "once", "exp": time.Now().Add(time.Minute).Unix()})
+		conn := w.dial().send("DELETE /api/public/users HTTP/1.1\r\nHost: x\r\nX-Request-Id: hung-up\r\nauth: " + token + "\r\n\r\n")
+		<-reached
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 50 { // the server sees meanwhile that the client is gone
+			w.Do(rostertest.Request{Method: http.MethodGet, Path: "/healthz"})
+		}
+		close(goOn)
+		if line := w.accessLine("hung-up"); line["status"] != 400.0 {
+			t.Errorf("logged as %v", line)
 		}
 	})
 }
