@@ -71,6 +71,10 @@ func (k *Key) Open(sealed []byte, purpose string) ([]byte, error) {
 	return plain, nil
 }
 
+// ErrKeyMissing says that the key file lacks a key, which may be on its way, or
+// rotated out since somebody read what it had sealed.
+var ErrKeyMissing = directory.Errorf(directory.ErrUnavailable, "secret key missing")
+
 // lookAgain is how long a key file that lacks a key is not read again for it.
 const lookAgain = time.Second
 
@@ -93,8 +97,7 @@ func OpenKeyring(file KeyFile) (*Keyring, error) {
 }
 
 // Key returns the key with that fingerprint. Where the file does not hold it,
-// the error wraps directory.ErrUnavailable and says what to do: a key that was
-// rotated elsewhere may be on its way.
+// the error wraps ErrKeyMissing and says what to do.
 func (k *Keyring) Key(fingerprint []byte) (*Key, error) {
 	if key, err := k.held(fingerprint); key != nil || err != nil {
 		return key, err
@@ -154,7 +157,7 @@ func (k *Keyring) missing(fingerprint []byte, readErr error) error {
 	if readErr != nil {
 		why = fmt.Sprintf(" (%v)", readErr)
 	}
-	return directory.Errorf(directory.ErrUnavailable, "the secret key file %s lacks the key %x%s, with which the database is sealed: "+
+	return directory.Errorf(ErrKeyMissing, "the secret key file %s lacks the key %x%s, with which the database is sealed: "+
 		"copy the file from the machine where 'roster secret-key rotate' ran; it is then read without a restart", k.file.Path, fingerprint, why)
 }
 

@@ -37,7 +37,7 @@ func (r *Roster) Authenticate(ctx context.Context, compact string) (auth.Caller,
 		id := app.ClientID
 		r.known.Store(&id)
 	}
-	keys, err := r.unseal(ctx, r.store.KeyFingerprint, app.ID, sealed)
+	keys, err := r.openKeys(ctx, app, sealed)
 	unusable := notCallable(app, token.ClientID, unknown)
 	if unusable != nil {
 		keys = nil
@@ -66,7 +66,7 @@ func (r *Roster) evenOut(ctx context.Context, unknown bool) {
 		other = known
 	}
 	app, sealed, _ := r.store.App(ctx, *other)
-	_, _ = r.unseal(ctx, r.store.KeyFingerprint, app.ID, sealed) // what becomes of it changes nothing
+	_, _ = r.openKeys(ctx, app, sealed) // what becomes of it changes nothing
 }
 
 // notCallable says why nobody can call as the app that a token names; nil when
@@ -83,7 +83,19 @@ func notCallable(app directory.App, clientID string, unknown bool) *auth.Refusal
 	return nil
 }
 
-// unseal opens the live keys of an app.
+// openKeys opens the live keys of an app, which were read just now.
+func (r *Roster) openKeys(ctx context.Context, app directory.App, sealed []directory.AppKey) ([]auth.AppKey, error) {
+	keys, err := r.unseal(ctx, r.store.KeyFingerprint, app.ID, sealed)
+	if !errors.Is(err, auth.ErrKeyMissing) {
+		return keys, err
+	}
+	if _, sealed, err = r.store.App(ctx, app.ClientID); err != nil {
+		return nil, err
+	}
+	return r.unseal(ctx, r.store.KeyFingerprint, app.ID, sealed)
+}
+
+// unseal opens live keys of an app.
 func (r *Roster) unseal(ctx context.Context, look store.LookUp, app directory.AppID, sealed []directory.AppKey) ([]auth.AppKey, error) {
 	keys := make([]auth.AppKey, len(sealed))
 	for i, s := range sealed {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -17,6 +18,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/roster"
+	"roster/internal/store"
 	"roster/internal/storetest"
 )
 
@@ -208,6 +210,44 @@ func TestSealedSecretsServeTheirAppAlone(t *testing.T) {
 		for _, token := range tokens {
 			if caller, err := r.Authenticate(ctx, token); err == nil || errors.Is(err, auth.ErrCredentials) {
 				t.Errorf("with the other app's sealed secret: %q, %v; want an error of our own", caller.ClientID(), err)
+			}
+		}
+	})
+}
+
+// A server that has not met the second key reads what that key seals, and only
+// then the file, from which another rotation has taken it meanwhile. What was
+// read is sealed anew by then, so the server reads again and refuses nobody.
+func TestKeyIsRotatedOutWhileItIsLookedFor(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		b := newRotateBench(t, dsn)
+		_, err := b.roster.PlatformKey(context.Background(), auth.Operator())
+		must(t, err)
+		for name, use := range map[string]func(*roster.Roster){
+			"apps": func(r *roster.Roster) { checkSecrets(t, r, b.secrets) },
+			"platform key": func(r *roster.Roster) {
+				if _, err := r.PlatformKey(context.Background(), auth.Operator()); err != nil {
+					t.Errorf("platform key: %v", err)
+				}
+			},
+		} {
+			var behind atomic.Bool
+			late, err := roster.Open(context.Background(), roster.Options{
+				Database: dsn, Secrets: true, SecretKeyFile: b.key,
+				Store: store.Options{Trace: func(step string) {
+					if step == "key file: read" && behind.CompareAndSwap(true, false) {
+						b.rotate(b.roster)
+					}
+				}},
+			})
+			must(t, err)
+			t.Cleanup(func() { late.Close() })
+			b.rotate(b.roster)
+			behind.Store(true)
+			use(late)
+			if behind.Load() {
+				t.Errorf("%s: the file was not read", name)
 			}
 		}
 	})

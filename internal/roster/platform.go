@@ -57,11 +57,10 @@ func (r *Roster) openPlatformKey(ctx context.Context) (*auth.PlatformKey, error)
 	if r.keys == nil {
 		return nil, errNoKey
 	}
-	sealed, err := r.store.PlatformKey(ctx)
-	if err != nil {
-		return nil, err
+	plain, err := r.readPlatformKey(ctx)
+	if errors.Is(err, auth.ErrKeyMissing) {
+		plain, err = r.readPlatformKey(ctx)
 	}
-	plain, err := r.keys.open(ctx, r.store.KeyFingerprint, sealed.Sealed, platformPurpose(sealed.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +69,15 @@ func (r *Roster) openPlatformKey(ctx context.Context) (*auth.PlatformKey, error)
 		r.platform.Store(key)
 	}
 	return key, err
+}
+
+// readPlatformKey reads the key from the database and unseals it.
+func (r *Roster) readPlatformKey(ctx context.Context) ([]byte, error) {
+	sealed, err := r.store.PlatformKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.keys.open(ctx, r.store.KeyFingerprint, sealed.Sealed, platformPurpose(sealed.ID))
 }
 
 // platformKey is the key with that id, nil when there is none.

@@ -105,7 +105,9 @@ func (k *secretKeys) seal(held store.HeldKey, purpose string, plain []byte) (dir
 }
 
 // open decrypts what was sealed for the purpose, under whatever key that was.
-// The error wraps directory.ErrUnavailable when the key file lacks the key.
+// The error wraps auth.ErrKeyMissing when the key file lacks the key. What was
+// read outside of a transaction may just have been sealed anew and its key taken
+// out of the file, so whoever did reads it once more.
 func (k *secretKeys) open(ctx context.Context, look store.LookUp, sealed directory.Sealed, purpose string) ([]byte, error) {
 	fingerprint, err := k.fingerprint(ctx, look, sealed.KeyVersion)
 	if err != nil {
