@@ -160,7 +160,7 @@ func (f KeyFile) edit(change func([]*Key) ([]*Key, error)) error {
 	if len(after) == 0 {
 		return fmt.Errorf("the secret key file %s would be left without a key", f.Path)
 	}
-	if err := f.replace(path, after); err != nil {
+	if err := f.replace(path, info, after); err != nil {
 		return fmt.Errorf("%w: write the secret key file %s: %w", directory.ErrUnavailable, f.Path, err)
 	}
 	return nil
@@ -168,7 +168,8 @@ func (f KeyFile) edit(change func([]*Key) ([]*Key, error)) error {
 
 // replace writes the file under another name and renames it. That name is
 // always the same: what a killed process left there is replaced by the next.
-func (f KeyFile) replace(path string, keys []*Key) error {
+// Who could read the file with this info can read the new one.
+func (f KeyFile) replace(path string, info os.FileInfo, keys []*Key) error {
 	var text strings.Builder
 	for _, key := range keys {
 		text.WriteString(key.text + "\n")
@@ -184,9 +185,10 @@ func (f KeyFile) replace(path string, keys []*Key) error {
 	}
 	defer os.Remove(name) // after the rename there is nothing
 	f.traced("write")
+	access := giveAccess(tmp, info)
 	_, err = tmp.WriteString(text.String())
 	f.traced("sync")
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+	if err := errors.Join(access, err, tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
 	f.traced("rename")
