@@ -85,8 +85,8 @@ func (e *env) appShowCommand() *cobra.Command {
 		Long: `Shows an app with its scopes, its secrets by number, and why its tokens were
 refused: how often, when last, and the X-Request-Id of that call, under which it
 stands in the server's log. Whoever knows the client id can make such refusals.
-They, and when a secret was last used, are up to some seconds old; the latter is
-written once a minute.`,
+They are some seconds behind the calls, and when a secret was last used a minute
+or so.`,
 		Example: `  roster app show cs-...`,
 		Args:    wants("CLIENT_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {

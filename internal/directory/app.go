@@ -106,7 +106,7 @@ type AppKey struct {
 	Sealed   Sealed
 	Created  time.Time
 	Retired  time.Time // zero while it is live
-	LastUsed time.Time // zero when never; some minutes behind
+	LastUsed time.Time // zero when never; a minute or so behind
 }
 
 // Live reports whether tokens are verified with the key.

@@ -28,8 +28,8 @@ type AppDetails struct {
 	Refusals  []directory.AppRefusals // the latest first
 }
 
-// App returns an app by its client id, whatever its state. When its keys were
-// last used, and its refusals, are some seconds behind the calls.
+// App returns an app by its client id, whatever its state. Its refusals are some
+// seconds behind the calls, and when its keys were last used a minute or so.
 func (r *Roster) App(ctx context.Context, caller auth.Caller, clientID string) (AppDetails, error) {
 	app, err := r.app(ctx, caller, clientID)
 	if err != nil {
