@@ -5,7 +5,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +51,7 @@ type API struct {
 	log    *slog.Logger
 	limits Limits
 	load   *load
-	routes map[string]route
+	routes routes
 
 	failures *failures
 }
@@ -69,10 +68,10 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 		limits.MaxBodies = bodiesPerLoad * limits.MaxBody
 	}
 	a := &API{roster: r, log: log, limits: limits, load: newLoad(limits), failures: newFailures(limits.Failures)}
-	a.routes = map[string]route{
-		usersPath: {
+	a.routes = routes{
+		{path: usersPath, endpoints: endpoints{
 			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},
-		},
+		}},
 	}
 	return a
 }
@@ -80,18 +79,11 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 // usersPath is the path of the account's users.
 const usersPath = "/api/public/users"
 
-// route has an endpoint for each method of a path.
-type route map[string]endpoint
-
-type endpoint struct {
-	scope  directory.Scope
-	handle func(*call) error
-}
-
 // call is a request that passed the checks that all endpoints share.
 type call struct {
 	w      http.ResponseWriter
 	r      *http.Request
+	id     string // what stands for {id} in the path
 	caller auth.Caller
 }
 
@@ -112,15 +104,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve makes the checks in the order of the contract: route, method,
 // credentials, scope, rate limit; the endpoint goes on with the body.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
-	path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
-	rt, ok := a.routes[path]
+	rt, id, ok := a.routes.find(r.URL.EscapedPath())
 	if !ok {
 		return errUnknownPath
 	}
-	web.SetRoute(r.Context(), path)
-	ep, ok := rt[method(r, path)]
+	web.SetRoute(r.Context(), rt.pattern())
+	ep, ok := rt.endpoints[method(r, rt)]
 	if !ok {
-		w.Header().Set("Allow", rt.allow())
+		w.Header().Set("Allow", rt.endpoints.allow())
 		return errMethod
 	}
 	caller, quota, err := a.admit(r, ep.scope)
@@ -128,29 +119,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setQuota(w.Header(), quota)
-	if err := checkContentType(r); err != nil {
-		return err
+	if r.Method != http.MethodGet { // whose body nobody reads
+		if err := checkContentType(r); err != nil {
+			return err
+		}
 	}
-	return ep.handle(&call{w, r, caller})
-}
-
-// method is the request's method, or DELETE for a POST that says so: some
-// gateways drop the body of a DELETE.
-func method(r *http.Request, path string) string {
-	if r.Method == http.MethodPost && path == usersPath &&
-		strings.EqualFold(r.Header.Get("X-HTTP-Method-Override"), http.MethodDelete) {
-		return http.MethodDelete
-	}
-	return r.Method
-}
-
-func (rt route) allow() string {
-	methods := make([]string, 0, len(rt))
-	for m := range rt {
-		methods = append(methods, m)
-	}
-	slices.Sort(methods)
-	return strings.Join(methods, ", ")
+	return ep.handle(&call{w, r, id, caller})
 }
 
 // admit finds out who calls and lets them make one call that needs the scope.

@@ -67,12 +67,6 @@ func errTooLarge(limit int64) error {
 	return &wireError{413, fmt.Sprintf("Request body is too large: the limit is %d bytes.", limit), 413}
 }
 
-// errNotBuilt refuses an option that this version does not know how to honour
-// and that must not be ignored: who asks for a preview wants nobody removed.
-func errNotBuilt(option string) error {
-	return &wireError{501, option + " is not supported by this version", 501}
-}
-
 // wireErrors maps the kinds of error below this door, in one place.
 var wireErrors = []struct {
 	kind error

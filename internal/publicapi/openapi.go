@@ -24,9 +24,9 @@ func ServeDocument(w http.ResponseWriter, _ *http.Request) {
 // stands for a DELETE is one of them.
 func (a *API) Routes() []string {
 	routes := []string{http.MethodPost + " " + usersPath}
-	for path, rt := range a.routes {
-		for m := range rt {
-			routes = append(routes, m+" "+path)
+	for _, rt := range a.routes {
+		for m := range rt.endpoints {
+			routes = append(routes, m+" "+rt.pattern())
 		}
 	}
 	slices.Sort(routes)

@@ -3,6 +3,7 @@ package publicapi
 import (
 	"bufio"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"roster/internal/directory"
+	"roster/internal/roster"
 	"roster/internal/web"
 )
 
@@ -23,42 +25,78 @@ const (
 	msgInvalidOrgUserID = "Invalid orgUserId"
 )
 
+// headerRemovalID carries the id of the removal that an answer tells about.
+const headerRemovalID = "X-Removal-Id"
+
 // removeUsers is DELETE /users.
 func (a *API) removeUsers(c *call) error {
-	// What cannot be read is refused: URL.Query would drop "dryRun=true;x" and
-	// with it the wish that nobody is removed.
-	query, err := url.ParseQuery(c.r.URL.RawQuery)
-	if err != nil {
-		return errValidation
-	}
-	for _, option := range []string{"dryRun", "atomic"} {
-		if query.Has(option) && !strings.EqualFold(query.Get(option), "false") {
-			return errNotBuilt(option)
-		}
-	}
-	if c.r.ContentLength > a.limits.MaxBody {
-		return errTooLarge(a.limits.MaxBody)
-	}
-	held := a.load.hold(c.caller.Account)
-	defer held.release()
-	req, err := readRemoval(c.r.Body, a.limits, held)
+	query, options, err := removalOptions(c.r)
 	if err != nil {
 		return err
 	}
+	req, release, err := a.readRemoval(c)
+	if err != nil {
+		return err
+	}
+	defer release()
 	ctx, cancel := verbContext(c.r)
 	defer cancel()
-	out, err := a.roster.RemoveUsers(ctx, c.caller, req.refs, web.RequestID(ctx))
+	out, err := a.roster.RemoveUsers(ctx, c.caller, req.refs, options)
 	if err != nil {
 		return err
 	}
-	web.AddLog(ctx, slog.String("removal", out.PublicID), slog.Int("requested", out.Requested), slog.Int("removed", out.Removed))
+	web.AddLog(ctx, slog.Int("requested", out.Requested), slog.Int("removed", out.Removed))
+	if options.DryRun {
+		web.AddLog(ctx, slog.Bool("dryRun", true))
+	} else {
+		web.AddLog(ctx, slog.String("removal", out.PublicID))
+		c.w.Header().Set(headerRemovalID, out.PublicID)
+	}
 	codes := query.Get("reasons") == "codes"
-	answer(c.w, func(w *bufio.Writer) { writeRemoval(w, req, &out, codes) })
+	answer(c.w, func(w *bufio.Writer) { writeRemoval(w, req, &out, options, codes) })
 	return nil
 }
 
+// removalOptions reads the query of a removal. What cannot be read is refused,
+// and so is an option in another spelling: to ignore the wish that nobody is
+// removed would remove them.
+func removalOptions(r *http.Request) (query url.Values, o roster.RemovalOptions, err error) {
+	o.RequestID = web.RequestID(r.Context())
+	if query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+		return nil, o, errValidation
+	}
+	for _, option := range []struct {
+		name string
+		on   *bool
+	}{{"dryRun", &o.DryRun}, {"atomic", &o.Atomic}} {
+		for key, values := range query {
+			if !strings.EqualFold(key, option.name) {
+				continue
+			}
+			*option.on = strings.EqualFold(values[0], "true")
+			if key != option.name || len(values) > 1 || (!*option.on && !strings.EqualFold(values[0], "false")) {
+				return nil, o, errValidation
+			}
+		}
+	}
+	return query, o, nil
+}
+
+// readRemoval reads the body of a removal. release gives back what it holds of
+// the load, once the call has been answered.
+func (a *API) readRemoval(c *call) (req removalRequest, release func(), err error) {
+	if c.r.ContentLength > a.limits.MaxBody {
+		return req, nil, errTooLarge(a.limits.MaxBody)
+	}
+	held := a.load.hold(c.caller.Account)
+	if req, err = readRemoval(c.r.Body, a.limits, held); err != nil {
+		held.release()
+	}
+	return req, held.release, err
+}
+
 // writeRemoval writes the published answer. Errors stay in w.
-func writeRemoval(w *bufio.Writer, req removalRequest, out *directory.Removal, codes bool) {
+func writeRemoval(w *bufio.Writer, req removalRequest, out *directory.Removal, o roster.RemovalOptions, codes bool) {
 	if len(out.Refused) == 0 {
 		w.WriteString(`{"msg":"` + msgRemoved + `"`) //nolint:errcheck // sticky
 	} else {
@@ -77,6 +115,12 @@ func writeRemoval(w *bufio.Writer, req removalRequest, out *directory.Removal, c
 	}
 	if req.includeMeta {
 		w.WriteString(`,"moreAvailable":false,"total":` + strconv.Itoa(out.Removed)) //nolint:errcheck // sticky
+	}
+	if o.Atomic && len(out.Refused) > 0 { // else nobody was kept by it
+		w.WriteString(`,"atomic":true`) //nolint:errcheck // sticky
+	}
+	if o.DryRun {
+		w.WriteString(`,"dryRun":true`) //nolint:errcheck // sticky
 	}
 	w.WriteByte('}') //nolint:errcheck // sticky
 }

@@ -66,7 +66,7 @@ func TestStatementsDoNotGrowWithTheList(t *testing.T) {
 			}
 			removes := func(refs []directory.UserRef, want int) func() error {
 				return func() error {
-					out, err := r.RemoveUsers(ctx, caller, refs, "")
+					out, err := r.RemoveUsers(ctx, caller, refs, roster.RemovalOptions{})
 					if err == nil && out.Removed != want {
 						t.Errorf("%d of %d removed", out.Removed, want)
 					}

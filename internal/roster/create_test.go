@@ -210,7 +210,7 @@ func TestBotGroupAndRoleAreForLiveMembersOfTheAccount(t *testing.T) {
 			s.refused("a bot's bad name", directory.ErrInvalid, "bot name", func() error { return verbs["bot"](auth.Operator(), s.one, name, "ann@x.io") })
 			s.refused("a group's bad name", directory.ErrInvalid, "group name", func() error { return group(auth.Operator(), s.one, name, "ann@x.io") })
 		}
-		_, err := s.roster.RemoveUsers(ctx, callerOf(t, dsn, s.one), []directory.UserRef{{Text: "bo@x.io"}}, "")
+		_, err := s.roster.RemoveUsers(ctx, callerOf(t, dsn, s.one), []directory.UserRef{{Text: "bo@x.io"}}, roster.RemovalOptions{})
 		must(t, err)
 		for name, verb := range verbs {
 			s.refused(name+" of a removed member", directory.ErrNotFound, "bo@x.io", func() error { return verb(auth.Operator(), s.one, "X", "bo@x.io") })
@@ -231,7 +231,7 @@ func TestRemovalNeedsTheScopeAnAccountAndNames(t *testing.T) {
 		builder.Origin, builder.Scopes = directory.OriginBotBuilder, []directory.Scope{directory.ScopeUserManagement}
 		remove := func(caller auth.Caller, refs ...directory.UserRef) func() error {
 			return func() error {
-				_, err := s.roster.RemoveUsers(context.Background(), caller, refs, "")
+				_, err := s.roster.RemoveUsers(context.Background(), caller, refs, roster.RemovalOptions{})
 				return err
 			}
 		}

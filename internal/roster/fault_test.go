@@ -36,11 +36,11 @@ const eraseAtOnce = "remove users for good"
 
 var faultVerbs = append([]faultVerb{
 	{name: "remove users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
-		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "bo@example.com", "owner@example.com", "no@example.com"), "id")
+		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "bo@example.com", "owner@example.com", "no@example.com"), roster.RemovalOptions{RequestID: "id"})
 		return err
 	}},
 	{name: eraseAtOnce, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
-		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "owner@example.com"), "id")
+		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "owner@example.com"), roster.RemovalOptions{RequestID: "id"})
 		return err
 	}},
 	{name: "create account", run: func(ctx context.Context, r *roster.Roster, _ *faultCase) error {
@@ -132,7 +132,7 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	_, err = r.CreateGroup(ctx, auth.Operator(), f.Account, "Staff", []string{"ann@example.com", "gone@example.com"})
 	must(t, err)
 	must(t, r.AssignRole(ctx, auth.Operator(), f.Account, directory.RoleAdmin, "", []string{"bo@example.com", "gone@example.com"}))
-	_, err = r.RemoveUsers(ctx, f.Caller(), f.refs("gone@example.com"), "")
+	_, err = r.RemoveUsers(ctx, f.Caller(), f.refs("gone@example.com"), roster.RemovalOptions{})
 	must(t, err)
 	for _, id := range []*string{&f.App, &f.Other} {
 		*id, _, err = r.CreateApp(ctx, auth.Operator(), f.Account, roster.NewApp{Name: "A", Scopes: []directory.Scope{directory.ScopeUserManagement}})
@@ -271,7 +271,7 @@ func TestHarnessSeesTwoTransactions(t *testing.T) {
 	})
 	must(t, err)
 	for _, email := range []string{"ann@example.com", "bo@example.com"} {
-		_, err = r.RemoveUsers(ctx, f.Caller(), f.refs(email), "")
+		_, err = r.RemoveUsers(ctx, f.Caller(), f.refs(email), roster.RemovalOptions{})
 	}
 	must(t, r.Close())
 	if err == nil || cmp.Equal(before, storetest.Dump(t, f.DSN)) {

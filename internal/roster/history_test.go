@@ -160,7 +160,7 @@ func (h *history) remove(i int) {
 		people := append(slices.Clone(historyPeople), " B@H.io", "owner@0.io", "owner@1.io", "nobody@h.io", "no address", "")
 		return directory.UserRef{Text: rapid.SampledFrom(people).Draw(t, "address")}
 	}), 1, 6).Draw(h.t, "remove")
-	out, err := h.roster.RemoveUsers(ctxBackground, h.caller[i], refs, "id")
+	out, err := h.roster.RemoveUsers(ctxBackground, h.caller[i], refs, roster.RemovalOptions{RequestID: "id"})
 	h.must(err)
 	var want, got []string
 	seen := map[string]bool{}

@@ -151,7 +151,7 @@ func checkImport(t *testing.T, r *roster.Roster, dsn string, c importCase) {
 	must(t, err)
 	_, err = r.ImportUsers(ctx, auth.Operator(), account, importRows([]importRow{importOld, importTwo, {"gone@x.io", "E3", "Gone"}}), roster.ImportOptions{})
 	must(t, err)
-	_, err = r.RemoveUsers(ctx, callerOf(t, dsn, account), []directory.UserRef{{Text: "gone@x.io"}}, "")
+	_, err = r.RemoveUsers(ctx, callerOf(t, dsn, account), []directory.UserRef{{Text: "gone@x.io"}}, roster.RemovalOptions{})
 	must(t, err)
 	before := storetest.Dump(t, dsn)
 

@@ -136,7 +136,7 @@ func TestRemovalIsThatOfTheModel(t *testing.T) {
 			other, others := modelAccount(rt, t, r, "two")
 			refs := modelRefs(rt)
 			before := storetest.Dump(t, dsn)
-			out, err := r.RemoveUsers(context.Background(), callerOf(t, dsn, id), refs, "")
+			out, err := r.RemoveUsers(context.Background(), callerOf(t, dsn, id), refs, roster.RemovalOptions{})
 			must(t, err)
 
 			gone, refused := modelRemove(members, refs)

@@ -80,7 +80,7 @@ func (p *purgeBench) remove(account string, emails ...string) {
 	for i, e := range emails {
 		refs[i] = directory.UserRef{Text: e}
 	}
-	_, err := p.roster.RemoveUsers(context.Background(), p.caller[account], refs, "")
+	_, err := p.roster.RemoveUsers(context.Background(), p.caller[account], refs, roster.RemovalOptions{})
 	p.check(err)
 }
 

@@ -61,7 +61,7 @@ func (b *raceBench) remove(emails ...string) directory.Removal {
 	for i, e := range emails {
 		refs[i] = directory.UserRef{Text: e}
 	}
-	out, err := b.roster.RemoveUsers(context.Background(), b.caller, refs, "")
+	out, err := b.roster.RemoveUsers(context.Background(), b.caller, refs, roster.RemovalOptions{})
 	if err != nil {
 		b.Errorf("remove: %v", err)
 	}

@@ -18,9 +18,9 @@ import (
 // open whether all or nobody.
 //
 // The caller needs the scope User Management and belongs to the account: no
-// other can be named. requestID goes to the audit record. An empty list is an
-// error that wraps directory.ErrInvalid: it never means everybody.
-func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []directory.UserRef, requestID string) (directory.Removal, error) {
+// other can be named. An empty list is an error that wraps directory.ErrInvalid:
+// it never means everybody.
+func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []directory.UserRef, o RemovalOptions) (directory.Removal, error) {
 	if err := caller.RequireScope(directory.ScopeUserManagement); err != nil {
 		return directory.Removal{}, err
 	}
@@ -28,6 +28,14 @@ func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []dir
 		return directory.Removal{}, directory.Errorf(directory.ErrInvalid, "the removal names no account or nobody")
 	}
 	selection := directory.Select(refs)
+	if o.DryRun {
+		found, err := r.store.FindCandidates(ctx, caller.Account, selection)
+		if err != nil {
+			return directory.Removal{}, fmt.Errorf("preview the removal: %w", err)
+		}
+		_, out := o.decide(selection, found)
+		return out, nil
+	}
 	var out directory.Removal
 	change := store.Change{Account: caller.Account, Actor: caller.Actor, IDs: 1}
 	err := r.store.Write(ctx, change, func(tx *store.Tx) error {
@@ -36,13 +44,13 @@ func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []dir
 			return err
 		}
 		var leaving []directory.Candidate
-		leaving, out = selection.Decide(found)
+		leaving, out = o.decide(selection, found)
 		out.PublicID = directory.NewRemovalID()
 		kept := maxRefusedKept
 		if r.window == 0 {
 			kept = 0 // nothing personal stays
 		}
-		counts, details, err := describe(caller, refs, &out, requestID, kept)
+		counts, details, err := describe(caller, refs, &out, o.RequestID, kept)
 		if err != nil {
 			return err
 		}
@@ -59,6 +67,26 @@ func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []dir
 	r.notes.usersRemoved.Add(int64(out.Removed))
 	r.notes.usersRefused.Add(int64(len(out.Refused)))
 	return out, nil
+}
+
+// RemovalOptions are what a caller may ask of a removal.
+type RemovalOptions struct {
+	// RequestID goes to the audit record.
+	RequestID string
+	// DryRun changes nothing: the outcome is what a removal at this moment would
+	// be, without an id.
+	DryRun bool
+	// Atomic removes all or nobody: when anybody is refused, nobody goes.
+	Atomic bool
+}
+
+// decide applies the rules to who was found.
+func (o RemovalOptions) decide(s *directory.Selection, found []directory.Candidate) (leaving []directory.Candidate, out directory.Removal) {
+	leaving, out = s.Decide(found)
+	if o.Atomic && len(out.Refused) > 0 {
+		leaving, out.Removed = nil, 0
+	}
+	return leaving, out
 }
 
 // maxRefusedKept is how many refused ids a removal's details keep, and

@@ -149,7 +149,7 @@ func (s *stopTest) remove(a *stopAccount, call *stopCall) error {
 	for i, e := range call.emails {
 		refs[i].Text = e
 	}
-	out, err := s.roster.RemoveUsers(context.Background(), a.caller, refs, "")
+	out, err := s.roster.RemoveUsers(context.Background(), a.caller, refs, roster.RemovalOptions{})
 	if err == nil && out.Removed != len(refs) {
 		s.Errorf("%d of %d removed", out.Removed, len(refs))
 	}

@@ -72,7 +72,7 @@ func (w *writesTest) remove(removed int, emails ...string) {
 	for i, e := range emails {
 		refs[i] = directory.UserRef{Text: e}
 	}
-	out, err := w.roster.RemoveUsers(context.Background(), w.caller, refs, "")
+	out, err := w.roster.RemoveUsers(context.Background(), w.caller, refs, roster.RemovalOptions{})
 	if err != nil || out.Removed != removed {
 		w.Fatalf("%d of %d removed, error %v", out.Removed, removed, err)
 	}

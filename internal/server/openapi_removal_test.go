@@ -74,6 +74,8 @@ var removalSteps = []step{
 	{status: 200, example: "everybodyMeta", body: "both", query: "?dryRun=false&atomic=false&x=y"},
 	{status: 200, example: "somebodyNot", body: somebody, header: map[string]string{"X-Request-Id": "mine"}},
 	{status: 200, example: "somebodyNotCodes", body: mixed, query: "?reasons=codes"},
+	{status: 200, example: "preview", body: "both", query: "?dryRun=true&atomic=TRUE"},
+	{status: 200, example: "nobody", body: `{"deleteEmailIds":["nobody@example.com","ann@example.com"]}`, query: "?atomic=true"},
 	{status: 400, example: "noJSON", body: "{", invalid: true},
 	{status: 400, example: "noJSON", invalid: true},
 	{status: 400, example: "noAddresses", body: `{"deleteEmailIds":[]}`, invalid: true},
@@ -89,12 +91,11 @@ var removalSteps = []step{
 	{status: 412, example: "types", body: `{"deleteEmailIds":["ann@example.com",[]]}`, invalid: true},
 	{status: 412, example: "types", body: `{"orgUserIds":["E1"],"includeMeta":"true"}`, invalid: true},
 	{status: 412, example: "types", body: annAlone, query: "?dryRun=true;x"},
+	{status: 412, example: "types", body: annAlone, query: "?atomic=1", invalid: true},
 	{status: 413, example: "ids", body: `{"orgUserIds":["E1"` + strings.Repeat(`,"E1"`, 100_000) + `]}`},
 	{status: 413, example: "body", body: annAlone + strings.Repeat(" ", 16<<20)},
 	{status: 415, example: "type", body: annAlone, header: map[string]string{"Content-Type": "text/plain"}, invalid: true},
 	{status: 429, example: "limit", body: annAlone, before: noCallLeft},
-	{status: 501, example: "dryRun", body: annAlone, query: "?dryRun=true"},
-	{status: 501, example: "atomic", body: annAlone, query: "?atomic"},
 }
 
 // soon is when the tokens of these tests expire.
@@ -259,7 +260,7 @@ func TestDocumentFindsFaults(t *testing.T) {
 		{`"total":1`, `"total":"1"`},
 		{`"reasonCode":"BOT_OWNER"`, `"reasonCode":"BOTS"`},
 		{`"Invalid orgUserId"`, `"invalid orgUserId"`},
-		{`"total":1`, `"total":1,"dryRun":true`},
+		{`"total":1`, `"total":1,"dryRun":false`},
 		{`{"failedUserDetails"`, `{"msg":"Users are removed Successfully","failedUserDetails"`},
 		{`"botName":"Help desk"`, `"name":"Help desk"`},
 	} {

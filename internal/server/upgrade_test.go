@@ -184,6 +184,9 @@ func (w oldWorld) checkUpgraded(t *testing.T, before storetest.Content) {
 		t.Errorf("state %d, want SchemaCurrent", got)
 	}
 	after := s.Dump()
+	for i := range before["removals"] {
+		before["removals"][i] += "|0" // nobody of it was restored
+	}
 	for _, table := range []string{"persons", "members", "member_profiles", "bots", "removals", "audit_chain", "audit_records", "audit_heads"} {
 		if diff := cmp.Diff(before[table], after[table]); diff != "" || len(after[table]) == 0 {
 			t.Errorf("%s has changed, or is empty (-before +after):\n%s", table, diff)

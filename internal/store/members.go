@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 
 	"roster/internal/directory"
 )
@@ -90,39 +91,84 @@ const shortList = 16
 // rules of removal ask about. That takes two statements: what others committed
 // while the first one waited for a row is only seen by the next.
 func (tx *Tx) LockCandidates(ctx context.Context, sel *directory.Selection) ([]directory.Candidate, error) {
-	keys := memberKeys{sel.EmailKeys, sel.OrgUserIDs}
-	found := make([]directory.Candidate, 0, keys.len())
-	var c directory.Candidate
-	columns := []any{&c.Member, &c.Person, &c.EmailKey, &c.OrgUserID} // made once, not for each row
-	tx.find(tx.engine.lock, keys, func(row scanner) error {
-		if err := row.Scan(columns...); err != nil {
-			return err
-		}
-		c.EmailKey, c.OrgUserID = sel.EmailKey(c.EmailKey), sel.OrgUserID(c.OrgUserID)
-		found = append(found, c)
-		return nil
-	})
-	owners := make(ownerships)
+	c := newCandidates(sel)
+	tx.find(tx.engine.lock, c.keys, c.add)
 	// A member who leaves was locked, so its keys name it in the next statement too.
-	together := tx.engine.pipelines && keys.len() > 0 && keys.len() <= shortList
+	together := tx.engine.pipelines && c.keys.len() > 0 && c.keys.len() <= shortList
 	if together {
-		st := keys.query(tx.account, ownersByEmail, ownersByOrgID, ownersByEither)
-		tx.ask(st.query, st.args, owners.add)
+		st := c.keys.query(tx.account, ownersByEmail, ownersByOrgID, ownersByEither)
+		tx.ask(st.query, st.args, c.owners.add)
 	}
 	if err := tx.flush(ctx); err != nil {
 		return nil, wrapf(err, "find the members")
 	}
-	if !together && len(found) > 0 {
-		ids, _ := split(found)
-		tx.ask(selectOwnership, []any{tx.account, jsonInts(ids)}, owners.add)
+	if !together && len(c.found) > 0 {
+		tx.ask(selectOwnership, []any{tx.account, c.ids()}, c.owners.add)
 		if err := tx.flush(ctx); err != nil {
 			return nil, wrapf(err, "find the owners")
 		}
 	}
-	for i := range found {
-		found[i].Owns = owners[found[i].Member]
+	return c.list(), nil
+}
+
+// FindCandidates is LockCandidates for whoever only looks: it keeps nobody from
+// anything, and what it finds may be over when it returns.
+func (s *Store) FindCandidates(ctx context.Context, account directory.AccountID, sel *directory.Selection) ([]directory.Candidate, error) {
+	c := newCandidates(sel)
+	err := s.snapshot(ctx, func(r *reader) error {
+		if c.keys.len() == 0 {
+			return nil
+		}
+		st := c.keys.query(account, findByEmail, findByOrgID, findByEither)
+		err := r.each(ctx, func(rows *sql.Rows) error { return c.add(rows) }, st.query, st.args...)
+		if err != nil || len(c.found) == 0 {
+			return err
+		}
+		return r.each(ctx, func(rows *sql.Rows) error { return c.owners.add(rows) }, selectOwnership, account, c.ids())
+	})
+	return c.list(), wrapf(err, "find the members")
+}
+
+// candidates are the members whom a selection names, as they are read.
+type candidates struct {
+	sel     *directory.Selection
+	keys    memberKeys
+	found   []directory.Candidate
+	owners  ownerships
+	next    directory.Candidate
+	columns []any // of next; made once, not for each row
+}
+
+func newCandidates(sel *directory.Selection) *candidates {
+	c := &candidates{sel: sel, keys: memberKeys{sel.EmailKeys, sel.OrgUserIDs}, owners: make(ownerships)}
+	c.found = make([]directory.Candidate, 0, c.keys.len())
+	c.columns = []any{&c.next.Member, &c.next.Person, &c.next.EmailKey, &c.next.OrgUserID}
+	return c
+}
+
+// add takes in a row of findByEmail and its like.
+func (c *candidates) add(row scanner) error {
+	if err := row.Scan(c.columns...); err != nil {
+		return err
 	}
-	return found, nil
+	found := c.next
+	found.EmailKey, found.OrgUserID = c.sel.EmailKey(found.EmailKey), c.sel.OrgUserID(found.OrgUserID)
+	c.found = append(c.found, found)
+	return nil
+}
+
+// ids are the members found, as a list for a statement.
+func (c *candidates) ids() string {
+	ids, _ := split(c.found)
+	return jsonInts(ids)
+}
+
+// list is everybody found, with what they own.
+func (c *candidates) list() []directory.Candidate {
+	for i := range c.found {
+		c.found[i].Owns = c.owners[c.found[i].Member]
+	}
+	return c.found
 }
 
 // ownerships are what some members own, by member.
