@@ -17,6 +17,7 @@ const (
 	AuditUserCreated     AuditKind = "user.created"
 	AuditUserModified    AuditKind = "user.modified"
 	AuditUserDeleted     AuditKind = "user.deleted"
+	AuditUserRestored    AuditKind = "user.restored"
 	AuditUserErased      AuditKind = "user.erased"
 	AuditRemovalClosed   AuditKind = "removal.closed"
 	AuditBotCreated      AuditKind = "bot.created"

@@ -16,6 +16,9 @@ var (
 	ErrExists = errors.New("already exists")
 	// ErrState says that the thing is not in a state in which this can be done to it.
 	ErrState = errors.New("not possible now")
+	// ErrGone says that what was asked for was possible once, and never will be
+	// again.
+	ErrGone = errors.New("not possible any more")
 	// ErrDenied says that the caller lacks the right to do this.
 	ErrDenied = errors.New("permission denied")
 	// ErrUnavailable says that the database is busy or out of reach and that

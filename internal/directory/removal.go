@@ -36,6 +36,8 @@ type Refusal struct {
 	// Ref is the index of the request's UserRef that named the user first.
 	Ref    int
 	Reason Reason
+	// Member is the user's membership, where a restoration refused it.
+	Member MemberID
 	// Email is the user's address where it is known: for members of the account only.
 	Email string
 	// Bots are the owned bots behind ReasonBotOwner.
@@ -53,9 +55,11 @@ type Removal struct {
 }
 
 // RefusedByReason counts the refusals of each reason.
-func (r *Removal) RefusedByReason() map[Reason]int {
+func (r *Removal) RefusedByReason() map[Reason]int { return countReasons(r.Refused) }
+
+func countReasons(refused []Refusal) map[Reason]int {
 	counts := make(map[Reason]int)
-	for _, refusal := range r.Refused {
+	for _, refusal := range refused {
 		counts[refusal.Reason]++
 	}
 	return counts
@@ -217,20 +221,27 @@ func (s *Selection) Decide(found []Candidate) (leaving []Candidate, out Removal)
 	}
 	unknown := len(s.EmailKeys) + len(s.OrgUserIDs) - len(found) // about
 	out.Refused = slices.Grow(out.Refused, len(s.invalid)+max(0, unknown))
-	for _, i := range s.invalid {
-		out.Refused = append(out.Refused, Refusal{Ref: i, Reason: ReasonInvalidID})
-	}
-	for _, list := range [][]int{s.emails.first, s.orgIDs.first} {
-		for _, i := range list {
-			if !matched[i] {
-				out.Refused = append(out.Refused, Refusal{Ref: i, Reason: ReasonUserNotFound})
-			}
-		}
-	}
+	out.Refused = s.refuseRest(out.Refused, matched)
 	slices.SortFunc(out.Refused, func(a, b Refusal) int { return a.Ref - b.Ref })
 	out.Removed = len(leaving)
 	out.Requested = len(leaving) + len(out.Refused)
 	return leaving, out
+}
+
+// refuseRest adds the mentions that are of nobody: what cannot be an id, and what
+// is not matched.
+func (s *Selection) refuseRest(refused []Refusal, matched []bool) []Refusal {
+	for _, i := range s.invalid {
+		refused = append(refused, Refusal{Ref: i, Reason: ReasonInvalidID})
+	}
+	for _, list := range [][]int{s.emails.first, s.orgIDs.first} {
+		for _, i := range list {
+			if !matched[i] {
+				refused = append(refused, Refusal{Ref: i, Reason: ReasonUserNotFound})
+			}
+		}
+	}
+	return refused
 }
 
 // match marks every mention of the candidate and returns the first, or -1 when

@@ -72,6 +72,9 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 		{path: usersPath, endpoints: endpoints{
 			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},
 		}},
+		{path: usersPath + "/removals", byID: true, under: "/restore", endpoints: endpoints{
+			http.MethodPost: {directory.ScopeUserManagement, a.restoreUsers},
+		}},
 	}
 	return a
 }

@@ -37,6 +37,7 @@ var (
 	errJSON        = &wireError{400, "Invalid JSON", 400}
 	errValidation  = &wireError{412, "Validation errors/ Invalid arguments", 412}
 	errRateLimit   = &wireError{429, "Rate limit for this API has been reached. Please try again after some time.", 429}
+	errGone        = &wireError{410, "Removal can no longer be restored", 410}
 	errTimeout     = &wireError{408, "Request Timeout", 408}
 	errInternal    = &wireError{500, "Internal Server Error", 500}
 	errUnavailable = &wireError{503, "Service Unavailable", 503}
@@ -81,6 +82,7 @@ var wireErrors = []struct {
 	{auth.ErrNoJTI, errNoJTI},
 	{auth.ErrJTILifetime, errJTILifetime},
 	{auth.ErrReplayed, errReplayed},
+	{directory.ErrGone, errGone},
 	{directory.ErrRateLimited, errRateLimit},
 	{directory.ErrUnavailable, errUnavailable},
 	{context.DeadlineExceeded, errUnavailable},
@@ -97,6 +99,16 @@ func toWire(err error) *wireError {
 		}
 	}
 	return errInternal
+}
+
+// unknownID turns the error of a verb that does not find what the path names
+// into that of an unknown path. It forgets the id, which may be anything: the
+// log shows no text of a stranger's choice.
+func unknownID(err error) error {
+	if errors.Is(err, directory.ErrNotFound) {
+		return errUnknownPath
+	}
+	return err
 }
 
 // retryAfter is how long a client should wait when the store is busy or

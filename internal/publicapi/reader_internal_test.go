@@ -106,7 +106,7 @@ func TestReaderMemory(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			req, err := readRemoval(j, limits, newLoad(limits).hold(1))
+			req, err := readRemoval(j, limits, false, newLoad(limits).hold(1))
 			runtime.ReadMemStats(&after)
 			if len(req.refs) != c.ids || (err != nil) != (c.ids == 0) {
 				t.Errorf("read %d ids and %v", len(req.refs), err)
@@ -134,7 +134,7 @@ func FuzzReadRemoval(f *testing.F) {
 	}
 	limits := Limits{MaxIDs: 4, MaxBody: 4096}
 	f.Fuzz(func(t *testing.T, body string) {
-		req, err := readRemoval(strings.NewReader(body), limits, newLoad(limits).hold(1))
+		req, err := readRemoval(strings.NewReader(body), limits, false, newLoad(limits).hold(1))
 		var wire *wireError
 		switch {
 		case errors.As(err, &wire):

@@ -19,9 +19,9 @@ const (
 // maxNesting is how deep a body's arrays and objects may nest.
 const maxNesting = 32
 
-// removalRequest is the body of a removal.
+// removalRequest is the body of a removal or a restoration.
 type removalRequest struct {
-	refs        []directory.UserRef // addresses first
+	refs        []directory.UserRef // addresses first; nil for {}
 	includeMeta bool
 }
 
@@ -40,18 +40,24 @@ type removalReader struct {
 	emails      idList
 	orgUserIDs  idList
 	includeMeta bool
+	empty       bool // it is {}
 	wrongType   bool // a known key has a value of the wrong type
 	tooMany     bool
 }
 
 // readRemoval reads a removal's body to its end before it judges it. The
 // faults come in this order: not JSON, wrong types or no list, nobody named,
-// too many named. What it keeps is paid for by held; errOverload ends it at once.
-func readRemoval(src io.Reader, limits Limits, held *holding) (removalRequest, error) {
+// too many named. orEmpty takes {} as well: with any other key, such as a list's
+// that is misspelt, the body names no list. What it keeps is paid for by held;
+// errOverload ends it at once.
+func readRemoval(src io.Reader, limits Limits, orEmpty bool, held *holding) (removalRequest, error) {
 	b := newBody(src, limits.MaxBody, held)
 	rd := &removalReader{json: jsonstream.NewReader(b, maxNesting), held: held, maxIDs: limits.MaxIDs}
 	if err := rd.read(); err != nil {
 		return removalRequest{}, bodyError(err, b)
+	}
+	if orEmpty && rd.empty {
+		return removalRequest{}, nil
 	}
 	return rd.judge()
 }
@@ -100,6 +106,7 @@ func (rd *removalReader) read() error {
 		rd.wrongType = true
 		err = rd.json.Skip()
 	} else {
+		rd.empty = true
 		err = rd.json.Object(rd.member)
 	}
 	if err != nil {
@@ -109,6 +116,7 @@ func (rd *removalReader) read() error {
 }
 
 func (rd *removalReader) member(key string) error {
+	rd.empty = false
 	switch key {
 	case keyEmails:
 		return rd.list(&rd.emails, directory.ByEmail)

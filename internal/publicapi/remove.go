@@ -15,7 +15,7 @@ import (
 	"roster/internal/web"
 )
 
-// Messages of the reasons why a user was not removed.
+// Messages of the reasons why a user was not removed, or not restored.
 const (
 	msgRemoved          = "Users are removed Successfully"
 	msgUnauthorized     = "Unauthorized to perform this activity"
@@ -23,6 +23,8 @@ const (
 	msgOrgIDNotFound    = "User not found. Please check the provided org user id."
 	msgInvalidEmail     = "Invalid emailId"
 	msgInvalidOrgUserID = "Invalid orgUserId"
+	msgUserExists       = "User already exists"
+	msgOrgUserIDInUse   = "orgUserId already in use"
 )
 
 // headerRemovalID carries the id of the removal that an answer tells about.
@@ -30,7 +32,7 @@ const headerRemovalID = "X-Removal-Id"
 
 // removeUsers is DELETE /users.
 func (a *API) removeUsers(c *call) error {
-	query, options, err := removalOptions(c.r)
+	options, err := readOptions(c.r)
 	if err != nil {
 		return err
 	}
@@ -41,85 +43,101 @@ func (a *API) removeUsers(c *call) error {
 	defer release()
 	ctx, cancel := verbContext(c.r)
 	defer cancel()
-	out, err := a.roster.RemoveUsers(ctx, c.caller, req.refs, options)
+	out, err := a.roster.RemoveUsers(ctx, c.caller, req.refs, roster.RemovalOptions{
+		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic,
+	})
 	if err != nil {
 		return err
 	}
 	web.AddLog(ctx, slog.Int("requested", out.Requested), slog.Int("removed", out.Removed))
-	if options.DryRun {
+	if options.dryRun {
 		web.AddLog(ctx, slog.Bool("dryRun", true))
 	} else {
 		web.AddLog(ctx, slog.String("removal", out.PublicID))
 		c.w.Header().Set(headerRemovalID, out.PublicID)
 	}
-	codes := query.Get("reasons") == "codes"
-	answer(c.w, func(w *bufio.Writer) { writeRemoval(w, req, &out, options, codes) })
+	answer(c.w, func(w *bufio.Writer) {
+		writeUsers(w, msgRemoved, req.refs, out.Refused, options)
+		if req.includeMeta {
+			w.WriteString(`,"moreAvailable":false,"total":` + strconv.Itoa(out.Removed)) //nolint:errcheck // sticky
+		}
+		writeEnd(w, options, len(out.Refused) > 0)
+	})
 	return nil
 }
 
-// removalOptions reads the query of a removal. What cannot be read is refused,
-// and so is an option in another spelling: to ignore the wish that nobody is
-// removed would remove them.
-func removalOptions(r *http.Request) (query url.Values, o roster.RemovalOptions, err error) {
-	o.RequestID = web.RequestID(r.Context())
-	if query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
-		return nil, o, errValidation
+// options are what the query of a removal or a restoration asks for.
+type options struct {
+	dryRun, atomic bool
+	codes          bool // each failure with its code
+}
+
+// readOptions reads the query. What cannot be read is refused, and so is an
+// option in another spelling: to ignore the wish that nobody is removed would
+// remove them.
+func readOptions(r *http.Request) (o options, err error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return o, errValidation
 	}
 	for _, option := range []struct {
 		name string
 		on   *bool
-	}{{"dryRun", &o.DryRun}, {"atomic", &o.Atomic}} {
+	}{{"dryRun", &o.dryRun}, {"atomic", &o.atomic}} {
 		for key, values := range query {
 			if !strings.EqualFold(key, option.name) {
 				continue
 			}
 			*option.on = strings.EqualFold(values[0], "true")
 			if key != option.name || len(values) > 1 || (!*option.on && !strings.EqualFold(values[0], "false")) {
-				return nil, o, errValidation
+				return o, errValidation
 			}
 		}
 	}
-	return query, o, nil
+	o.codes = query.Get("reasons") == "codes"
+	return o, nil
 }
 
-// readRemoval reads the body of a removal. release gives back what it holds of
+// readRemoval reads the body of a removal, or of a restoration of the removal
+// that the path names. release gives back what it holds of
 // the load, once the call has been answered.
 func (a *API) readRemoval(c *call) (req removalRequest, release func(), err error) {
 	if c.r.ContentLength > a.limits.MaxBody {
 		return req, nil, errTooLarge(a.limits.MaxBody)
 	}
 	held := a.load.hold(c.caller.Account)
-	if req, err = readRemoval(c.r.Body, a.limits, held); err != nil {
+	if req, err = readRemoval(c.r.Body, a.limits, c.id != "", held); err != nil {
 		held.release()
 	}
 	return req, held.release, err
 }
 
-// writeRemoval writes the published answer. Errors stay in w.
-func writeRemoval(w *bufio.Writer, req removalRequest, out *directory.Removal, o roster.RemovalOptions, codes bool) {
-	if len(out.Refused) == 0 {
-		w.WriteString(`{"msg":"` + msgRemoved + `"`) //nolint:errcheck // sticky
-	} else {
-		w.WriteString(`{"failedUserDetails":[`) //nolint:errcheck // sticky
-		var item []byte
-		for i := range out.Refused {
-			item = item[:0]
-			if i > 0 {
-				item = append(item, ',')
-			}
-			refusal := &out.Refused[i]
-			item = appendFailedUser(item, req.refs[refusal.Ref], refusal, codes)
-			w.Write(item) //nolint:errcheck // sticky
+// writeUsers begins the published answer: the message when nobody is refused,
+// else the failures. Errors stay in w.
+func writeUsers(w *bufio.Writer, msg string, refs []directory.UserRef, refused []directory.Refusal, o options) {
+	if len(refused) == 0 {
+		w.WriteString(`{"msg":"` + msg + `"`) //nolint:errcheck // sticky
+		return
+	}
+	w.WriteString(`{"failedUserDetails":[`) //nolint:errcheck // sticky
+	var item []byte
+	for i := range refused {
+		item = item[:0]
+		if i > 0 {
+			item = append(item, ',')
 		}
-		w.WriteByte(']') //nolint:errcheck // sticky
+		item = appendFailedUser(item, refs[refused[i].Ref], &refused[i], o.codes)
+		w.Write(item) //nolint:errcheck // sticky
 	}
-	if req.includeMeta {
-		w.WriteString(`,"moreAvailable":false,"total":` + strconv.Itoa(out.Removed)) //nolint:errcheck // sticky
-	}
-	if o.Atomic && len(out.Refused) > 0 { // else nobody was kept by it
+	w.WriteByte(']') //nolint:errcheck // sticky
+}
+
+// writeEnd ends the answer with what the options add to it.
+func writeEnd(w *bufio.Writer, o options, refused bool) {
+	if o.atomic && refused { // else it kept nobody
 		w.WriteString(`,"atomic":true`) //nolint:errcheck // sticky
 	}
-	if o.DryRun {
+	if o.dryRun {
 		w.WriteString(`,"dryRun":true`) //nolint:errcheck // sticky
 	}
 	w.WriteByte('}') //nolint:errcheck // sticky
@@ -157,6 +175,10 @@ func message(kind directory.IDKind, reason directory.Reason) string {
 			return msgInvalidEmail
 		}
 		return msgInvalidOrgUserID
+	case directory.ReasonUserExists:
+		return msgUserExists
+	case directory.ReasonOrgUserIDIsUsed:
+		return msgOrgUserIDInUse
 	default:
 		if kind == directory.ByEmail {
 			return msgEmailNotFound

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"roster/internal/directory"
 )
@@ -31,7 +32,7 @@ type endpoint struct {
 }
 
 // find returns the route of an escaped path, which may end in a slash, and the
-// id in it.
+// id in it. What no database would take for text is nobody's id.
 func (rs routes) find(path string) (rt route, id string, ok bool) {
 	path = strings.TrimSuffix(path, "/")
 	for _, rt := range rs {
@@ -46,7 +47,8 @@ func (rs routes) find(path string) (rt route, id string, ok bool) {
 		if !below || !ends || segment == "" || strings.Contains(segment, "/") {
 			continue
 		}
-		if id, err := url.PathUnescape(segment); err == nil {
+		id, err := url.PathUnescape(segment)
+		if err == nil && utf8.ValidString(id) && !strings.Contains(id, "\x00") {
 			return rt, id, true
 		}
 	}

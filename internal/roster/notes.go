@@ -29,9 +29,10 @@ const (
 // notes collects in memory which tokens were refused and which keys were used.
 // A call only adds to it; FlushNotes writes it to the database.
 type notes struct {
-	reasons      map[auth.Reason]*atomic.Int64 // never changed once made
-	usersRemoved atomic.Int64
-	usersRefused atomic.Int64
+	reasons       map[auth.Reason]*atomic.Int64 // never changed once made
+	usersRemoved  atomic.Int64
+	usersRefused  atomic.Int64
+	usersRestored atomic.Int64
 
 	mu       sync.Mutex
 	refusals map[refusalKey]directory.AppRefusals
@@ -110,6 +111,7 @@ type Counts struct {
 	RefusedTokens map[auth.Reason]int64 // all reasons that there are
 	UsersRemoved  int64
 	UsersRefused  int64 // they were named in a removal and stayed
+	UsersRestored int64
 }
 
 // Counts returns the counts at this moment.
@@ -119,6 +121,7 @@ func (r *Roster) Counts() Counts {
 		RefusedTokens: make(map[auth.Reason]int64, len(n.reasons)),
 		UsersRemoved:  n.usersRemoved.Load(),
 		UsersRefused:  n.usersRefused.Load(),
+		UsersRestored: n.usersRestored.Load(),
 	}
 	for reason, count := range n.reasons {
 		counts.RefusedTokens[reason] = count.Load()

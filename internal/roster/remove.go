@@ -101,16 +101,6 @@ const (
 // the refused by reason, and, as details that can be erased, who asked for it
 // and which ids were refused, most of them at the most.
 func describe(caller auth.Caller, refs []directory.UserRef, out *directory.Removal, requestID string, most int) (counts, details []byte, err error) {
-	type refused struct {
-		ID     string           `json:"id"`
-		Reason directory.Reason `json:"reason"`
-	}
-	kept := out.Refused[:min(len(out.Refused), most)]
-	list := make([]refused, len(kept))
-	for i, refusal := range kept {
-		text := refs[refusal.Ref].Text
-		list[i] = refused{strings.ToValidUTF8(text[:min(len(text), maxRefusedText)], ""), refusal.Reason}
-	}
 	byReason := out.RefusedByReason()
 	if counts, err = json.Marshal(byReason); err != nil {
 		return nil, nil, err
@@ -121,7 +111,23 @@ func describe(caller auth.Caller, refs []directory.UserRef, out *directory.Remov
 		Requested       int                      `json:"requested"`
 		Removed         int                      `json:"removed"`
 		RefusedByReason map[directory.Reason]int `json:"refusedByReason,omitempty"`
-		Refused         []refused                `json:"refused,omitempty"`
-	}{caller.Actor.Label, requestID, out.Requested, out.Removed, byReason, list})
+		Refused         []keptRefusal            `json:"refused,omitempty"`
+	}{caller.Actor.Label, requestID, out.Requested, out.Removed, byReason, keepRefusals(refs, out.Refused, most)})
 	return counts, details, err
+}
+
+// keptRefusal is a refused id as details keep it.
+type keptRefusal struct {
+	ID     string           `json:"id"`
+	Reason directory.Reason `json:"reason"`
+}
+
+// keepRefusals makes what details keep of refusals, most of them at the most.
+func keepRefusals(refs []directory.UserRef, refused []directory.Refusal, most int) []keptRefusal {
+	kept := make([]keptRefusal, min(len(refused), most))
+	for i := range kept {
+		text := refs[refused[i].Ref].Text
+		kept[i] = keptRefusal{strings.ToValidUTF8(text[:min(len(text), maxRefusedText)], ""), refused[i].Reason}
+	}
+	return kept
 }

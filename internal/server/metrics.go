@@ -114,6 +114,7 @@ var (
 	refusedTokens = prometheus.NewDesc("roster_refused_tokens_total", "Calls that were refused because of their token, by reason.", []string{"reason"}, nil)
 	usersRemoved  = prometheus.NewDesc("roster_users_removed_total", "Users who were removed.", nil, nil)
 	usersRefused  = prometheus.NewDesc("roster_users_refused_total", "Users who were named in a removal and not removed.", nil, nil)
+	usersRestored = prometheus.NewDesc("roster_users_restored_total", "Removed users who were restored.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -121,6 +122,7 @@ func (c rosterCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- refusedTokens
 	ch <- usersRemoved
 	ch <- usersRefused
+	ch <- usersRestored
 }
 
 // Collect implements prometheus.Collector.
@@ -131,4 +133,5 @@ func (c rosterCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(usersRemoved, prometheus.CounterValue, float64(counts.UsersRemoved))
 	ch <- prometheus.MustNewConstMetric(usersRefused, prometheus.CounterValue, float64(counts.UsersRefused))
+	ch <- prometheus.MustNewConstMetric(usersRestored, prometheus.CounterValue, float64(counts.UsersRestored))
 }

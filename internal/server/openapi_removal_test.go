@@ -16,7 +16,6 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/golang-jwt/jwt/v5"
 
-	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/rostertest"
 	"roster/internal/storetest"
@@ -39,6 +38,7 @@ type cast struct {
 	account        string
 	app, scopeless rostertest.App
 	bot            string
+	group          string
 }
 
 func newCast(s *rostertest.Server) *cast {
@@ -113,10 +113,7 @@ func useOnce(c *checker, t *testing.T, people *cast) {
 // noCallLeft makes the only call that the account may make.
 func noCallLeft(c *checker, t *testing.T, people *cast) {
 	t.Helper()
-	one := directory.RateLimits{{Calls: 1, Period: time.Hour}}
-	if err := c.Roster.SetRateLimits(t.Context(), auth.Operator(), people.account, &one); err != nil {
-		t.Fatal(err)
-	}
+	oneCallAllowed(c, t, people)
 	useOnce(c, t, people)
 }
 
@@ -151,10 +148,20 @@ func TestDocumentedRemovals(t *testing.T) {
 // removal sends the request of a step with a new cast, and checks both it and
 // its answer.
 func (c *checker) removal(t *testing.T, method string, header map[string]string, st step) {
+	t.Helper()
 	people := newCast(c.Server)
-	req := rostertest.Request{Method: method, Path: "/api/public/users" + st.query, Body: c.requestExample(st.body), Header: map[string]string{}}
-	maps.Copy(req.Header, header)
-	maps.Copy(req.Header, st.header)
+	c.step(t, people, st, rostertest.Request{
+		Method: method, Path: "/api/public/users" + st.query, Body: c.requestExample("Removal", st.body), Header: header,
+	})
+}
+
+// step sends the request of a step and checks both it and its answer.
+func (c *checker) step(t *testing.T, people *cast, st step, req rostertest.Request) {
+	t.Helper()
+	all := map[string]string{}
+	maps.Copy(all, req.Header)
+	maps.Copy(all, st.header)
+	req.Header = all
 	req.Token = people.app.Token(nil)
 	if st.token != nil {
 		req.Token = st.token(people)
@@ -172,13 +179,13 @@ func (c *checker) removal(t *testing.T, method string, header map[string]string,
 	}
 	c.answer(t, in, got)
 	c.sameHeaders(t, in.Route.Operation, got)
-	c.sameAsExample(t, in.Route.Operation, st, got.Body, people.bot)
-	c.seen[fmt.Sprintf("%s %d %s", method, st.status, st.example)] = true
+	c.sameAsExample(t, in.Route.Operation, st, got.Body, people)
+	c.seen[fmt.Sprintf("%s %d %s", req.Method, st.status, st.example)] = true
 }
 
 // requestExample is the body of that name in the document, or the body itself.
-func (c *checker) requestExample(body string) string {
-	example := c.doc.Components.RequestBodies["Removal"].Value.Content["application/json"].Examples[body]
+func (c *checker) requestExample(kind, body string) string {
+	example := c.doc.Components.RequestBodies[kind].Value.Content["application/json"].Examples[body]
 	if example == nil {
 		return body
 	}
@@ -202,11 +209,14 @@ func (c *checker) sameHeaders(t *testing.T, op *openapi3.Operation, got rosterte
 	}
 }
 
-var botID = regexp.MustCompile(`st-[0-9a-f-]{36}`)
+var (
+	botID   = regexp.MustCompile(`st-[0-9a-f-]{36}`)
+	groupID = regexp.MustCompile(`"e-[0-9a-f-]{36}`)
+)
 
-// sameAsExample compares a body with the step's example. The bot of the
-// example has the id of the one at hand.
-func (c *checker) sameAsExample(t *testing.T, op *openapi3.Operation, st step, body, bot string) {
+// sameAsExample compares a body with the step's example. The bot and the group of
+// the example have the ids of those at hand.
+func (c *checker) sameAsExample(t *testing.T, op *openapi3.Operation, st step, body string, people *cast) {
 	t.Helper()
 	example := op.Responses.Status(st.status).Value.Content["application/json"].Examples[st.example]
 	if example == nil {
@@ -217,7 +227,8 @@ func (c *checker) sameAsExample(t *testing.T, op *openapi3.Operation, st step, b
 		t.Fatal(err)
 	}
 	var want, got any
-	if err := json.Unmarshal(botID.ReplaceAll(text, []byte(bot)), &want); err != nil {
+	text = groupID.ReplaceAll(botID.ReplaceAll(text, []byte(people.bot)), []byte(`"`+people.group))
+	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal([]byte(body), &got); err != nil {

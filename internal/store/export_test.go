@@ -35,10 +35,16 @@ func (s *Store) HotStatements() map[string]string {
 	}
 	if s.engine == postgresEngine {
 		statements["admitCall"] = admitCall
+		statements["holdGroups"] = holdGroups + s.engine.holdRows
+		statements["holdBots"] = holdBots + s.engine.holdRows
+		statements["holdRoles"] = holdRoles + s.engine.holdRows
 	} else {
 		statements["selectRecentCalls"] = selectRecentCalls
 	}
 	maps.Copy(statements, map[string]string{
+		"membersOfRemoval": membersOfRemoval, "someOfRemoval": someOfRemoval, "selectAddresses": selectAddresses,
+		"markRestored": markRestored, "addRestored": addRestored, "selectLost": selectLost,
+		"dropLostGroups": dropLostGroups, "dropLostRoles": dropLostRoles, "dropLostTasks": dropLostTasks,
 		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles,
 		"purgeMembers": purgeMembers, "purgePersons": purgePersons, "purgeDetails": purgeDetails, "closeRemoval": closeRemoval,
 	})

@@ -1,0 +1,195 @@
+package roster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/store"
+)
+
+// RestoreOptions are what a caller may ask of a restoration.
+type RestoreOptions struct {
+	// RequestID goes to the audit record.
+	RequestID string
+	// DryRun changes nothing: the outcome is what it would be at this moment.
+	DryRun bool
+	// Atomic restores all or nobody: when anybody is refused, nobody comes back.
+	Atomic bool
+}
+
+// restoreAttempts is how often a restoration starts over when others make the
+// same people members at the same time.
+const restoreAttempts = 5
+
+// errPreview ends a transaction that was only to show what it would do.
+var errPreview = errors.New("nothing is kept of a preview")
+
+// RestoreUsers makes members whom a removal ended live again, as they were:
+// with profile, status, groups, roles and assignments, but for what was deleted
+// since, which the outcome names. refs are the ones to restore, and nil is for
+// the whole removal; an empty list is neither, and an error. It is one
+// transaction: everybody not among the outcome's Refused is back once it
+// returns without an error, and with one nobody is; a failing commit
+// (directory.ErrUnavailable) leaves open whether all or nobody.
+//
+// An app needs the scope User Management, and accountID is empty or its own.
+// The error wraps directory.ErrNotFound when the account has no such removal,
+// and directory.ErrGone when its restore window is over or any of the whole
+// removal was erased. The operator is bound by what is still there alone.
+func (r *Roster) RestoreUsers(ctx context.Context, caller auth.Caller, accountID, removalID string, refs []directory.UserRef, o RestoreOptions) (directory.Restoration, error) {
+	account, err := r.ownAccount(ctx, caller, accountID, directory.ScopeUserManagement)
+	if err != nil {
+		return directory.Restoration{}, err
+	}
+	if refs != nil && len(refs) == 0 {
+		return directory.Restoration{}, directory.Errorf(directory.ErrInvalid, "the restoration names nobody")
+	}
+	re := restoration{roster: r, caller: caller, removal: removalID, options: o, refs: refs}
+	if refs != nil {
+		re.selection = directory.Select(refs)
+	}
+	change := store.Change{Account: account, Actor: caller.Actor}
+	for range restoreAttempts {
+		err = r.store.Write(ctx, change, func(tx *store.Tx) error { return re.write(ctx, tx) })
+		// Somebody became a member with one of the addresses after this transaction
+		// had looked for such. Looking again will find them.
+		if !errors.Is(err, directory.ErrExists) {
+			break
+		}
+	}
+	switch {
+	case errors.Is(err, errPreview):
+		return re.out, nil
+	case errors.Is(err, directory.ErrExists):
+		return directory.Restoration{}, fmt.Errorf("%w: restore users: %w", directory.ErrUnavailable, err)
+	case err != nil:
+		return directory.Restoration{}, fmt.Errorf("restore users: %w", err)
+	}
+	r.notes.usersRestored.Add(int64(re.out.Restored))
+	return re.out, nil
+}
+
+// restoration is one that is being made.
+type restoration struct {
+	roster    *Roster
+	caller    auth.Caller
+	removal   string // public id
+	options   RestoreOptions
+	refs      []directory.UserRef  // nil for the whole removal
+	selection *directory.Selection // of refs
+	out       directory.Restoration
+}
+
+// write does it within the transaction.
+func (re *restoration) write(ctx context.Context, tx *store.Tx) error {
+	removal, err := tx.LockRemoval(ctx, re.removal)
+	if err != nil {
+		return err
+	}
+	removed, err := tx.RemovedMembers(ctx, removal, re.selection)
+	if err != nil {
+		return err
+	}
+	if err := re.possible(removal, len(removed)); err != nil {
+		return err
+	}
+	live, err := tx.LiveLike(ctx, removed)
+	if err != nil {
+		return err
+	}
+	returning, refused := re.selection.DecideRestoration(removed, live)
+	if re.options.Atomic && len(refused) > 0 {
+		returning = nil
+	}
+	re.out = directory.Restoration{Restored: len(returning), Refs: re.refs, Refused: refused}
+	if err := re.spell(ctx, tx); err != nil {
+		return err
+	}
+	if len(returning) > 0 {
+		if re.out.Lost, err = tx.Restore(ctx, removal, returning); err != nil {
+			return err
+		}
+	}
+	if re.options.DryRun {
+		return errPreview
+	}
+	details, err := re.describe()
+	if err == nil {
+		tx.RecordDetails(details)
+	}
+	return err
+}
+
+// possible refuses what the restore window or the purge has put an end to. left
+// is how many of those in question are still there.
+func (re *restoration) possible(removal store.LockedRemoval, left int) error {
+	age := re.roster.store.Now().Sub(time.UnixMicro(removal.Created))
+	switch {
+	case removal.Purged:
+		return directory.Errorf(directory.ErrGone, "the users of removal %s were erased", re.removal)
+	case re.caller.RequireOperator() != nil && age >= re.roster.window:
+		return directory.Errorf(directory.ErrGone, "the restore window of removal %s is over", re.removal)
+	case re.refs == nil && left != removal.Removed-removal.Restored:
+		return directory.Errorf(directory.ErrGone, "some users of removal %s were erased: name those to restore", re.removal)
+	}
+	return nil
+}
+
+// spell adds to the refusals of members how the account spells their addresses,
+// and names them by these where the request named nobody.
+func (re *restoration) spell(ctx context.Context, tx *store.Tx) error {
+	var members []directory.MemberID
+	for _, refusal := range re.out.Refused {
+		if refusal.Member != 0 {
+			members = append(members, refusal.Member)
+		}
+	}
+	if len(members) == 0 {
+		return nil
+	}
+	addresses, err := tx.Addresses(ctx, members)
+	if err != nil {
+		return err
+	}
+	for i := range re.out.Refused {
+		refusal := &re.out.Refused[i]
+		refusal.Email = addresses[refusal.Member]
+		if re.refs == nil {
+			re.out.Refs = append(re.out.Refs, directory.UserRef{Text: refusal.Email})
+		}
+	}
+	return nil
+}
+
+// describe renders what is personal about the restoration, for the audit log.
+func (re *restoration) describe() ([]byte, error) {
+	return json.Marshal(struct {
+		Subject         string                   `json:"subject,omitempty"`
+		RequestID       string                   `json:"requestId,omitempty"`
+		Restored        int                      `json:"restored"`
+		RefusedByReason map[directory.Reason]int `json:"refusedByReason,omitempty"`
+		Refused         []keptRefusal            `json:"refused,omitempty"`
+		Lost            []directory.LostObject   `json:"lost,omitempty"`
+	}{
+		re.caller.Actor.Label, re.options.RequestID, re.out.Restored,
+		re.out.RefusedByReason(), keepRefusals(re.out.Refs, re.out.Refused, maxRefusedKept), re.out.Lost,
+	})
+}
+
+// ownAccount is the account of a caller who holds the scope: the one that is
+// named, or its own for an app that names none.
+func (r *Roster) ownAccount(ctx context.Context, caller auth.Caller, accountID string, scope directory.Scope) (directory.AccountID, error) {
+	if err := caller.RequireScope(scope); err != nil {
+		return 0, err
+	}
+	if accountID == "" && caller.Account != 0 {
+		return caller.Account, nil
+	}
+	account, err := r.account(ctx, caller, accountID)
+	return account.ID, err
+}
