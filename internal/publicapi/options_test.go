@@ -52,17 +52,16 @@ func TestPreviewIsTheAnswerAndChangesNothing(t *testing.T) {
 func TestAtomic(t *testing.T) {
 	const path = "/api/public/users?atomic=true"
 	nobody := byEmail(`"nobody@example.com"`, noSuchEmail)
-	with := func(body, more string) string { return strings.TrimSuffix(body, "}") + more + "}" }
 	check(t, rostertest.Options{}, []row{
 		{says: "all go", path: path, body: emails(ann, bob, ann), want: removed, gone: []string{ann, bob}},
-		{says: "one is unknown", path: path, body: emails(ann, "nobody@example.com", bob), want: with(failed(nobody), `,"atomic":true`)},
+		{says: "one is unknown", path: path, body: emails(ann, "nobody@example.com", bob), want: withEnd(failed(nobody), `,"atomic":true`)},
 		{
 			says: "one owns a bot", path: path + "&reasons=x", body: `{"includeMeta":true,"deleteEmailIds":["` + dan + `","` + ann + `"]}`,
-			want: with(meta(failed(byEmail(`"`+dan+`"`, unauthorized)), "0"), `,"atomic":true`),
+			want: withEnd(meta(failed(byEmail(`"`+dan+`"`, unauthorized)), "0"), `,"atomic":true`),
 		},
-		{says: "one is no address", path: path, body: emails("x", ann), want: with(failed(byEmail(`"x"`, badEmail)), `,"atomic":true`)},
-		{says: "a preview of it", path: path + "&dryRun=TRUE", body: emails("x", ann), want: with(failed(byEmail(`"x"`, badEmail)), `,"atomic":true,"dryRun":true`)},
-		{says: "a preview where all go", path: path + "&dryRun=true", body: emails(ann), want: with(removed, `,"dryRun":true`)},
+		{says: "one is no address", path: path, body: emails("x", ann), want: withEnd(failed(byEmail(`"x"`, badEmail)), `,"atomic":true`)},
+		{says: "a preview of it", path: path + "&dryRun=TRUE", body: emails("x", ann), want: withEnd(failed(byEmail(`"x"`, badEmail)), `,"atomic":true,"dryRun":true`)},
+		{says: "a preview where all go", path: path + "&dryRun=true", body: emails(ann), want: withEnd(removed, `,"dryRun":true`)},
 		{says: "off", path: "/api/public/users?atomic=FALSE", body: emails(ann, "nobody@example.com"), want: failed(nobody), gone: []string{ann}},
 	})
 }
