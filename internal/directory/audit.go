@@ -14,6 +14,7 @@ type AuditKind string
 const (
 	AuditAccountCreated  AuditKind = "account.created"
 	AuditAccountModified AuditKind = "account.modified"
+	AuditAccountOwner    AuditKind = "account.owner"
 	AuditUserCreated     AuditKind = "user.created"
 	AuditUserModified    AuditKind = "user.modified"
 	AuditUserDeleted     AuditKind = "user.deleted"
@@ -22,8 +23,11 @@ const (
 	AuditRemovalClosed   AuditKind = "removal.closed"
 	AuditBotCreated      AuditKind = "bot.created"
 	AuditBotOwner        AuditKind = "bot.owner"
+	AuditBotDeleted      AuditKind = "bot.deleted"
 	AuditGroupCreated    AuditKind = "group.created"
 	AuditGroupJoined     AuditKind = "group.joined"
+	AuditGroupLeft       AuditKind = "group.left"
+	AuditGroupDeleted    AuditKind = "group.deleted"
 	AuditRoleAssigned    AuditKind = "role.assigned"
 	AuditAppCreated      AuditKind = "app.created"
 	AuditAppModified     AuditKind = "app.modified"
@@ -41,7 +45,7 @@ const (
 // that it can be kept for ever.
 type AuditRun struct {
 	Kind AuditKind
-	// Object is the internal key of the bot, group, role or app, or 0.
+	// Object is the internal key of the account, bot, group, role or app, or 0.
 	Object  int64
 	Persons []PersonID
 }

@@ -18,7 +18,8 @@ const (
 
 // PurgeExpired erases, for good, who was removed longer ago than the restore
 // window: the membership, all that hangs on it, and the address of a person
-// whom no account has any more. It works in small transactions, returns how
+// whom no account has any more. Then it forgets deleted groups and bots that
+// nobody had who can still be restored. It works in small transactions, returns how
 // many memberships it erased, and can be ended at any point by its context;
 // the next call goes on. Several servers may run it at once.
 func (r *Roster) PurgeExpired(ctx context.Context, caller auth.Caller) (erased int, err error) {
@@ -28,7 +29,11 @@ func (r *Roster) PurgeExpired(ctx context.Context, caller auth.Caller) (erased i
 	cutoff := r.store.Now().Add(-r.window).UnixMicro()
 	for {
 		due, err := r.store.DueRemovals(ctx, cutoff, purgeRemovals)
-		if err != nil || len(due) == 0 {
+		if err != nil {
+			return erased, err
+		}
+		if len(due) == 0 {
+			_, err := r.store.ForgetDeleted(ctx, r.store.Now())
 			return erased, err
 		}
 		for _, d := range due {

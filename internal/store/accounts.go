@@ -11,9 +11,11 @@ const (
 	insertAccount = `INSERT INTO accounts (id, public_id, name, owner_id, created_at) VALUES ($1, $2, $3, $4, $5)`
 	insertRoles   = `INSERT INTO roles (account_id, id, public_id, kind, name, description, permissions, built_in, created_at)
 SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, '{}', 1, $3 FROM json_each($2) j`
-	setRateLimits   = `UPDATE accounts SET rate_limits = $2 WHERE id = $1`
-	selectAccountID = `SELECT public_id FROM accounts WHERE id = $1`
-	selectAccount   = `SELECT id, public_id, name, owner_id, created_at FROM accounts WHERE public_id = $1`
+	setRateLimits      = `UPDATE accounts SET rate_limits = $2 WHERE id = $1`
+	selectAccountOwner = `SELECT owner_id FROM accounts WHERE id = $1`
+	setAccountOwner    = `UPDATE accounts SET owner_id = $2 WHERE id = $1`
+	selectAccountID    = `SELECT public_id FROM accounts WHERE id = $1`
+	selectAccount      = `SELECT id, public_id, name, owner_id, created_at FROM accounts WHERE public_id = $1`
 )
 
 // AccountIDs is how many ids CreateAccount needs besides those of its owner.
@@ -54,6 +56,22 @@ func (tx *Tx) SetRateLimits(ctx context.Context, limits *directory.RateLimits) e
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditAccountModified, Object: int64(tx.account)})
 	return wrapf(tx.execRows(ctx, 1, setRateLimits, tx.account, text), "set the account's rate limits")
+}
+
+// TransferAccount makes a held member the owner of the account, and reports
+// whether they were not so already; if they were, it writes and records nothing.
+// Who owned it stays a member.
+func (tx *Tx) TransferAccount(ctx context.Context, owner directory.Candidate) (changed bool, err error) {
+	var before directory.MemberID
+	if err := tx.row(ctx, selectAccountOwner+tx.engine.lockRows, tx.account).Scan(&before); err != nil {
+		return false, wrapf(err, "lock the account")
+	}
+	if before == owner.Member {
+		return false, nil
+	}
+	tx.later(1, setAccountOwner, tx.account, owner.Member)
+	tx.Record(directory.AuditRun{Kind: directory.AuditAccountOwner, Object: int64(tx.account), Persons: []directory.PersonID{owner.Person}})
+	return true, nil
 }
 
 // Account finds an account by its public id. The error wraps

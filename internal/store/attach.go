@@ -39,7 +39,6 @@ const (
 	insertGroupUsers = `INSERT INTO group_members (account_id, group_id, member_id)
 SELECT $1, $2, CAST(j.atom AS BIGINT) FROM json_each($3) j`
 	selectRole      = `SELECT id FROM roles WHERE account_id = $1 AND kind = $2 AND name = $3`
-	selectBot       = `SELECT id FROM bots WHERE account_id = $1 AND public_id = $2`
 	insertRoleUsers = `INSERT INTO member_roles (account_id, member_id, role_id, bot_id)
 SELECT $1, CAST(j.atom AS BIGINT), $2, $3 FROM json_each($4) j WHERE true ON CONFLICT DO NOTHING`
 )
@@ -76,18 +75,21 @@ func (tx *Tx) CreateGroup(ctx context.Context, publicID, name string, members []
 
 // AssignRole gives a role to held members: an admin role in the account, or,
 // when bot is the public id of one, a bot role in that bot. The error wraps
-// directory.ErrNotFound when the account has no such role or bot.
+// directory.ErrNotFound when the account has no such role or bot. Both are held:
+// neither can be deleted before the role is given.
 func (tx *Tx) AssignRole(ctx context.Context, role, bot string, members []directory.Candidate) error {
 	kind := directory.AdminRole
 	var botID directory.BotID
 	if bot != "" {
 		kind = directory.BotRole
-		if err := tx.row(ctx, selectBot, tx.account, bot).Scan(&botID); err != nil {
-			return wrapf(err, "bot %q", bot)
+		held, err := tx.bot(ctx, tx.engine.holdRows, bot)
+		if err != nil {
+			return err
 		}
+		botID = held.ID
 	}
 	var roleID directory.RoleID
-	if err := tx.row(ctx, selectRole, tx.account, string(kind), role).Scan(&roleID); err != nil {
+	if err := tx.row(ctx, selectRole+tx.engine.holdRows, tx.account, string(kind), role).Scan(&roleID); err != nil {
 		return wrapf(err, "%s role %q", kind, role)
 	}
 	ids, persons := split(members)

@@ -48,6 +48,11 @@ func (s *Store) HotStatements() map[string]string {
 		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles,
 		"purgeMembers": purgeMembers, "purgePersons": purgePersons, "purgeDetails": purgeDetails, "closeRemoval": closeRemoval,
 	})
+	maps.Copy(statements, map[string]string{
+		"deleteGroupUsers": deleteGroupUsers, "deleteGroupRoles": deleteGroupRoles, "deleteGroupBelow": deleteGroupBelow, "deleteGroupAbove": deleteGroupAbove,
+		"deleteBotTasks": deleteBotTasks, "deleteBotUsers": deleteBotUsers, "deleteBotGroups": deleteBotGroups,
+		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows, "selectRole": selectRole + s.engine.holdRows,
+	})
 	return statements
 }
 

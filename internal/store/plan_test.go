@@ -65,6 +65,17 @@ var planArgs = map[string][]string{
 	"purgeDetails":  {"{account}", "7"},
 	"closeRemoval":  {"{account}", "7", "0"},
 
+	"selectGroup":      {"{account}", "e-1000001"},
+	"selectBot":        {"{account}", "st-1000001"},
+	"selectRole":       {"{account}", "bot", "Bot Owner"},
+	"deleteGroupUsers": {"{account}", "1000001"},
+	"deleteGroupRoles": {"{account}", "1000001"},
+	"deleteGroupBelow": {"{account}", "1000001"},
+	"deleteGroupAbove": {"{account}", "1000001"},
+	"deleteBotTasks":   {"{account}", "1000001"},
+	"deleteBotUsers":   {"{account}", "1000001"},
+	"deleteBotGroups":  {"{account}", "1000001"},
+
 	"admitCall":         {"{account}", "1000300000000", "[[60,60000000],[1800,3600000000]]", "1000001", "x", "0"},
 	"selectRecentCalls": {"{account}", "100", "app", "0"},
 }
@@ -142,9 +153,12 @@ func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) 
 	for _, table := range [][3]string{
 		{"persons", "id, public_id, email_key, memberships, created_at", "ID, 'u-' || TXT, TXT || '@x.example', 1, ACC"},
 		{"members", "account_id, id, person_id, email_key, org_user_id", "ACC, ID, ID, TXT || '@x.example', 'E' || TXT"},
-		{"member_roles", "account_id, member_id, role_id, bot_id", "ACC, ID, 1, 0"},
-		{"group_members", "account_id, group_id, member_id", "ACC, 1, ID"},
-		{"member_tasks", "account_id, member_id, bot_id, dialogs", "ACC, ID, 1, '[]'"},
+		{"member_roles", "account_id, member_id, role_id, bot_id", "ACC, ID, 1, ID"},
+		{"group_members", "account_id, group_id, member_id", "ACC, ID, ID"},
+		{"groups", "account_id, id, public_id, name, description, created_at", "ACC, ID, 'e-' || TXT, TXT, '', 0"},
+		{"group_groups", "account_id, parent_id, child_id", "ACC, ID, ID + 1"},
+		{"group_roles", "account_id, group_id, role_id, bot_id", "ACC, ID, ID, ID"},
+		{"member_tasks", "account_id, member_id, bot_id, dialogs", "ACC, ID, ID, '[]'"},
 		{"bots", "account_id, id, public_id, name, owner_id, created_at", "ACC, ID, 'st-' || TXT, 'Bot', ID, 0"},
 		{"groups", "account_id, id, public_id, name, description, created_at", "ACC, ID, 'e-' || TXT, TXT, '', 0"},
 		{"roles", "account_id, id, public_id, kind, name, description, permissions, built_in, created_at", "ACC, ID, TXT, 'bot', TXT, '', '{}', 0, 0"},
@@ -206,8 +220,9 @@ func walks(plan []string) (found []string) {
 var (
 	// indexScan without a condition in the next line walks all of the index.
 	indexScan = regexp.MustCompile(`\b(Index Scan|Index Only Scan|Bitmap Index Scan) (using|on) `)
-	// onePerAccount are the tables that hold one row of an account, and here no more.
-	onePerAccount = regexp.MustCompile(`\b(SEARCH audit_heads|using audit_heads_pkey|Seq Scan on accounts)\b`)
+	// onePerAccount are the tables that hold one row of an account, or a few as
+	// that of the roles does.
+	onePerAccount = regexp.MustCompile(`\b(SEARCH audit_heads|using audit_heads_pkey|Seq Scan on accounts|SEARCH roles|Seq Scan on roles)\b`)
 	wholeAccount  = regexp.MustCompile(`^Index Cond: \(([a-z]+\.)?account_id = ('?\d+'?(::bigint)?|\$1)\)$`)
 )
 

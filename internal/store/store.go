@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"roster/internal/directory"
 )
@@ -117,8 +118,14 @@ func (r *reader) row(ctx context.Context, query string, args ...any) row {
 }
 
 // Scan runs the query and reads the row. The error is of the kinds of package
-// directory, ErrNotFound when there is no row.
+// directory, ErrNotFound when there is no row. A row that is looked up by a text
+// that PostgreSQL cannot hold, as ids in requests may be, is not there.
 func (r row) Scan(dest ...any) error {
+	for _, arg := range r.args {
+		if text, ok := arg.(string); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {
+			return directory.ErrNotFound
+		}
+	}
 	return r.r.engine.mapError(queryRow(r.ctx, r.r.q, r.r.traced(r.query), r.args, dest))
 }
 

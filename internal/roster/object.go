@@ -1,0 +1,72 @@
+package roster
+
+import (
+	"context"
+	"errors"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/store"
+)
+
+// DeleteGroup deletes a group of the account by its public id. Its members stay
+// members of the account. Who was removed before, and is restored later, comes
+// back without it.
+func (r *Roster) DeleteGroup(ctx context.Context, caller auth.Caller, accountID, groupID string) error {
+	return r.change(ctx, caller, accountID, func(tx *store.Tx) error { return tx.DeleteGroup(ctx, groupID) })
+}
+
+// DeleteBot deletes a bot of the account by its public id, and with it the roles
+// and tasks that anybody has in it. Its owner can be removed from then on, if
+// they own nothing else.
+func (r *Roster) DeleteBot(ctx context.Context, caller auth.Caller, accountID, botID string) error {
+	return r.change(ctx, caller, accountID, func(tx *store.Tx) error { return tx.DeleteBot(ctx, botID) })
+}
+
+// TransferBot makes the live member with that address the owner of a bot, which
+// is named by its public id. It reports whether they were not so already; if
+// they were, nothing is written.
+func (r *Roster) TransferBot(ctx context.Context, caller auth.Caller, accountID, botID, newOwner string) (changed bool, err error) {
+	return r.transfer(ctx, caller, accountID, newOwner, func(tx *store.Tx, owner directory.Candidate) (bool, error) {
+		return tx.TransferBot(ctx, botID, owner)
+	})
+}
+
+// TransferAccount makes the live member with that address the owner of the
+// account; who owned it stays a member, and can be removed from then on. It
+// reports whether they were not so already; if they were, nothing is written.
+// Only the operator may.
+func (r *Roster) TransferAccount(ctx context.Context, caller auth.Caller, accountID, newOwner string) (changed bool, err error) {
+	if err := caller.RequireOperator(); err != nil {
+		return false, err
+	}
+	return r.transfer(ctx, caller, accountID, newOwner, func(tx *store.Tx, owner directory.Candidate) (bool, error) {
+		return tx.TransferAccount(ctx, owner)
+	})
+}
+
+// transfer runs fn in a transaction in which the new owner cannot leave.
+func (r *Roster) transfer(ctx context.Context, caller auth.Caller, accountID, newOwner string,
+	fn func(*store.Tx, directory.Candidate) (changed bool, err error),
+) (changed bool, err error) {
+	err = r.attach(ctx, caller, accountID, []string{newOwner}, func(tx *store.Tx, found []directory.Candidate) error {
+		changed, err := fn(tx, found[0])
+		if err == nil && !changed {
+			return errAsItIs
+		}
+		return err
+	})
+	if errors.Is(err, errAsItIs) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// change runs fn in a transaction that writes to the account, if the caller may.
+func (r *Roster) change(ctx context.Context, caller auth.Caller, accountID string, fn func(*store.Tx) error) error {
+	account, err := r.account(ctx, caller, accountID)
+	if err != nil {
+		return err
+	}
+	return r.store.Write(ctx, store.Change{Account: account.ID, Actor: caller.Actor}, fn)
+}
