@@ -35,10 +35,16 @@ func waitForWaiters(t *testing.T, dsn string, n int) {
 // it, and lets first commit. It returns the error of second.
 func (f *fixture) meanwhile(t *testing.T, first, second func(context.Context, *store.Tx) error) error {
 	t.Helper()
+	return f.meanwhileWith(t, 1, first, second)
+}
+
+// meanwhileWith is meanwhile for a first that needs so many ids.
+func (f *fixture) meanwhileWith(t *testing.T, ids int, first, second func(context.Context, *store.Tx) error) error {
+	t.Helper()
 	written, commit := make(chan struct{}), make(chan struct{})
 	firstDone, secondDone := make(chan error, 1), make(chan error, 1)
 	go func() {
-		firstDone <- f.tryWrite(1, func(ctx context.Context, tx *store.Tx) error {
+		firstDone <- f.tryWrite(ids, func(ctx context.Context, tx *store.Tx) error {
 			err := first(ctx, tx)
 			close(written)
 			<-commit
