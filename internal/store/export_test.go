@@ -35,9 +35,9 @@ func (s *Store) HotStatements() map[string]string {
 	}
 	if s.engine == postgresEngine {
 		statements["admitCall"] = admitCall
-		statements["holdGroups"] = holdGroups + s.engine.holdRows
-		statements["holdBots"] = holdBots + s.engine.holdRows
-		statements["holdRoles"] = holdRoles + s.engine.holdRows
+		statements["holdGroups"] = holdGroups + s.engine.holdRows + " OF o"
+		statements["holdBots"] = holdBots + s.engine.holdRows + " OF o"
+		statements["holdRoles"] = holdRoles + s.engine.holdRows + " OF o"
 	} else {
 		statements["selectRecentCalls"] = selectRecentCalls
 	}

@@ -37,10 +37,11 @@ const (
 	noRole  = ` AND NOT EXISTS (SELECT 1 FROM roles o WHERE o.account_id = x.account_id AND o.id = x.role_id)`
 	noBot   = ` AND NOT EXISTS (SELECT 1 FROM bots o WHERE o.account_id = x.account_id AND o.id = x.bot_id)`
 
-	holdGroups = `SELECT o.id FROM groups o WHERE (o.account_id, o.id) IN (SELECT x.account_id, x.group_id FROM ` + groupsOf + `) ORDER BY o.id`
-	holdBots   = `SELECT o.id FROM bots o WHERE (o.account_id, o.id) IN (
-  SELECT x.account_id, x.bot_id FROM ` + rolesOf + ` UNION SELECT x.account_id, x.bot_id FROM ` + tasksOf + `) ORDER BY o.id`
-	holdRoles = `SELECT o.id FROM roles o WHERE (o.account_id, o.id) IN (SELECT x.account_id, x.role_id FROM ` + rolesOf + `) ORDER BY o.id`
+	holdGroups = `SELECT o.id FROM (SELECT DISTINCT x.account_id, x.group_id AS id FROM ` + groupsOf + ` ` + noLimit + `) r CROSS JOIN groups o` + ofList
+	holdBots   = `SELECT o.id FROM (SELECT x.account_id, x.bot_id AS id FROM ` + rolesOf + ` UNION
+  SELECT x.account_id, x.bot_id FROM ` + tasksOf + ` ` + noLimit + `) r CROSS JOIN bots o` + ofList
+	holdRoles = `SELECT o.id FROM (SELECT DISTINCT x.account_id, x.role_id AS id FROM ` + rolesOf + ` ` + noLimit + `) r CROSS JOIN roles o` + ofList
+	ofList    = ` WHERE o.account_id = r.account_id AND o.id = r.id ORDER BY o.id`
 
 	selectLost = `SELECT l.kind, COALESCE(d.public_id, ''), COALESCE(d.name, ''), COUNT(*) FROM (
   SELECT 'group' AS kind, x.account_id, x.member_id, x.group_id AS id FROM ` + groupsOf + noGroup + `
@@ -142,7 +143,7 @@ func (tx *Tx) Restore(ctx context.Context, l LockedRemoval, returning []director
 		// What they have must not be deleted from here on: whoever deletes it waits,
 		// and then takes it from them as well.
 		for _, query := range []string{holdGroups, holdBots, holdRoles} {
-			tx.ask(query+tx.engine.holdRows, []any{tx.account, members}, func(scanner) error { return nil })
+			tx.ask(query+tx.engine.holdRows+" OF o", []any{tx.account, members}, func(scanner) error { return nil })
 		}
 	}
 	tx.ask(selectLost, []any{tx.account, members}, func(row scanner) error {
