@@ -88,6 +88,15 @@ func attach(b *testing.B, d *data) {
 		mustExec(b, db, `INSERT INTO member_roles (account_id, member_id, role_id, bot_id) SELECT account_id, id, $1 + id % 5, 1 FROM members`, 1000*i)
 		mustExec(b, db, `INSERT INTO member_tasks (account_id, member_id, bot_id, dialogs) SELECT account_id, id, $1 + id % 5, '[]' FROM members`, 1000*i)
 	}
+	// What they point to. Some ids are roles' already, which is as good.
+	mustExec(b, db, `INSERT INTO groups (account_id, id, public_id, name, description, created_at)
+SELECT DISTINCT account_id, group_id, 'e-' || group_id, 'Group ' || group_id, '', 0 FROM group_members`)
+	mustExec(b, db, `INSERT INTO roles (account_id, id, public_id, kind, name, description, permissions, built_in, created_at)
+SELECT DISTINCT account_id, role_id, 'r-' || role_id, 'bot', 'Role ' || role_id, '', '{}', 0, 0 FROM member_roles
+WHERE true ON CONFLICT DO NOTHING`)
+	mustExec(b, db, `INSERT INTO bots (account_id, id, public_id, name, owner_id, created_at)
+SELECT x.account_id, x.bot_id, 'st-' || x.bot_id, 'Bot ' || x.bot_id, a.owner_id, 0
+FROM (SELECT account_id, bot_id FROM member_roles UNION SELECT account_id, bot_id FROM member_tasks) x JOIN accounts a ON a.id = x.account_id`)
 	if d.engine == "postgres" {
 		mustExec(b, db, `VACUUM ANALYZE`)
 		mustExec(b, db, `CHECKPOINT`)
