@@ -114,6 +114,10 @@ func checkPlans(t *testing.T, f *fixture, state string) {
 		for _, line := range walks(plan) {
 			t.Errorf("%s: %s walks: %s\n%s", state, name, line, strings.Join(plan, "\n"))
 		}
+		// Statements with a list of members' ids that also name a removal.
+		if all := strings.Join(plan, "\n"); strings.Contains(all, "members_removed") && len(args) > 1 && args[1] == list {
+			t.Errorf("%s: %s walks a removal for each id:\n%s", state, name, all)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ ORDER BY r.account_id, r.created_at LIMIT $2`
 	purgeRoles    = `DELETE FROM member_roles WHERE (account_id, member_id) IN ` + idList
 	purgeGroups   = `DELETE FROM group_members WHERE (account_id, member_id) IN ` + idList
 	purgeProfiles = `DELETE FROM member_profiles WHERE (account_id, member_id) IN ` + idList
-	purgeMembers  = `DELETE FROM members WHERE (account_id, id) IN ` + idList + ` AND removal_id = $3`
+	purgeMembers  = `DELETE FROM members WHERE (account_id, id) IN ` + idList + ` AND (removal_id = $3) IS TRUE`
 	// The person stays as a bare key, which audit records name; the address goes
 	// with the last membership in any account.
 	purgePersons = `UPDATE persons SET memberships = memberships - 1, email_key = CASE WHEN memberships > 1 THEN email_key END

@@ -19,7 +19,9 @@ const (
 	selectAddresses = `SELECT f.member_id, f.email FROM ` + keyedIDs + ` CROSS JOIN member_profiles f
 WHERE f.account_id = j.account_id AND f.member_id = j.id`
 
-	markRestored = `UPDATE members SET removal_id = NULL WHERE (account_id, id) IN ` + idList + ` AND removal_id = $3`
+	// "IS TRUE" as for markRemoved: the index of those who are removed has the
+	// removal but not the id, and for each of the list all of it would be walked.
+	markRestored = `UPDATE members SET removal_id = NULL WHERE (account_id, id) IN ` + idList + ` AND (removal_id = $3) IS TRUE`
 	addRestored  = `UPDATE removals SET restored = restored + $3 WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
 )
 
