@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -82,12 +83,13 @@ var faultVerbs = append([]faultVerb{
 		_, err := r.PurgeExpired(ctx, auth.System())
 		return err
 	}},
-}, appFaultVerbs...)
+}, slices.Concat(appFaultVerbs, objectFaultVerbs)...)
 
 // faultCase is what a verb works on. It travels to a child process as JSON.
 type faultCase struct {
 	DSN, Key, Account string
 	App, Other        string // client ids
+	Group, Bot        string // public ids
 	AccountID         directory.AccountID
 	Secrets           map[string]string // client secrets by client id
 	Verb              string
@@ -129,8 +131,9 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	rows := []roster.ImportRow{{Email: "ann@example.com"}, {Email: "bo@example.com"}, {Email: "cy@example.com"}, {Email: "gone@example.com"}}
 	_, err = r.ImportUsers(ctx, auth.Operator(), f.Account, rows, roster.ImportOptions{})
 	must(t, err)
-	_, err = r.CreateGroup(ctx, auth.Operator(), f.Account, "Staff", []string{"ann@example.com", "gone@example.com"})
+	f.Group, err = r.CreateGroup(ctx, auth.Operator(), f.Account, "Staff", []string{"ann@example.com", "gone@example.com"})
 	must(t, err)
+	f.prepareObjects(t, r)
 	must(t, r.AssignRole(ctx, auth.Operator(), f.Account, directory.RoleAdmin, "", []string{"bo@example.com", "gone@example.com"}))
 	_, err = r.RemoveUsers(ctx, f.Caller(), f.refs("gone@example.com"), roster.RemovalOptions{})
 	must(t, err)

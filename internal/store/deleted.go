@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"roster/internal/directory"
@@ -73,15 +72,12 @@ func (tx *Tx) DeleteGroup(ctx context.Context, publicID string) error {
 		return wrapf(err, "group %q", publicID)
 	}
 	var left []directory.PersonID
-	err := tx.each(ctx, func(rows *sql.Rows) error {
+	tx.ask(deleteGroupUsers, []any{tx.account, id}, func(row scanner) error {
 		var person directory.PersonID
-		err := rows.Scan(&person)
+		err := row.Scan(&person)
 		left = append(left, person)
 		return err
-	}, deleteGroupUsers, tx.account, id)
-	if err != nil {
-		return wrapf(err, "empty group %q", publicID)
-	}
+	})
 	for _, query := range []string{deleteGroupRoles, deleteGroupBelow, deleteGroupAbove} {
 		if err := tx.exec(ctx, query, tx.account, id); err != nil {
 			return wrapf(err, "delete what hangs on group %q", publicID)
