@@ -75,10 +75,16 @@ func TestStatementsDoNotGrowWithTheList(t *testing.T) {
 			}
 			got := map[string][]string{"import": traced(imports(roster.ImportOptions{}))}
 			got["update"] = traced(imports(roster.ImportOptions{Update: true}))
+			var group string
 			got["group"] = traced(func() error {
-				_, err := r.CreateGroup(ctx, auth.Operator(), account, fmt.Sprint("group of ", n), emails)
+				group, err = r.CreateGroup(ctx, auth.Operator(), account, fmt.Sprint("group of ", n), emails)
 				return err
 			})
+			got["delete group"] = traced(func() error { return r.DeleteGroup(ctx, auth.Operator(), account, group) })
+			bot, err := r.CreateBot(ctx, auth.Operator(), account, "B", "owner@x.io")
+			must(t, err)
+			must(t, r.AssignRole(ctx, auth.Operator(), account, directory.RoleBotTester, bot, emails))
+			got["delete bot"] = traced(func() error { return r.DeleteBot(ctx, auth.Operator(), account, bot) })
 			got["removal by both lists"] = traced(removes(byBoth, n))
 			must(t, imports(roster.ImportOptions{})())
 			got["removal"] = traced(removes(byEmail, n))

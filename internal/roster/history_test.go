@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -25,8 +26,14 @@ import (
 type lived struct {
 	OrgID  string
 	Groups []string
-	Roles  int
+	Roles  []string // "" for the admin role, the name of a bot for a role in it
 	Bots   int
+}
+
+// made is a group or a bot that there is.
+type made struct {
+	id, name string
+	owner    string // of a bot
 }
 
 // history is a random history of two accounts that share people, beside a model
@@ -39,6 +46,9 @@ type history struct {
 	account [2]string
 	caller  [2]auth.Caller
 	model   [2]map[string]lived
+	owner   [2]string // of the account
+	groups  [2][]made
+	bots    [2][]made
 	names   int
 }
 
@@ -50,7 +60,7 @@ func (h *history) must(err error) {
 
 var ctxBackground = context.Background()
 
-// start makes the two accounts; owner@<i>.io owns the i-th.
+// start makes the two accounts; owner@<i>.io owns the i-th at first.
 func (h *history) start() {
 	for i := range h.account {
 		owner := fmt.Sprintf("owner@%d.io", i)
@@ -62,7 +72,7 @@ func (h *history) start() {
 		h.caller[i] = auth.AppCaller(directory.App{
 			ID: 1, Account: key, Origin: directory.OriginAdminConsole, Scopes: []directory.Scope{directory.ScopeUserManagement},
 		}, auth.Claims{Label: "history"})
-		h.model[i] = map[string]lived{owner: {}}
+		h.model[i], h.owner[i] = map[string]lived{owner: {}}, owner
 	}
 }
 
@@ -129,25 +139,106 @@ func (h *history) update(i int, emails []string, change func(*lived)) {
 
 func (h *history) group(i int) {
 	name, emails := h.name(), h.live(i)
-	_, err := h.roster.CreateGroup(ctxBackground, auth.Operator(), h.account[i], name, emails)
+	id, err := h.roster.CreateGroup(ctxBackground, auth.Operator(), h.account[i], name, emails)
 	h.must(err)
+	h.groups[i] = append(h.groups[i], made{id: id, name: name})
 	h.update(i, emails, func(m *lived) { m.Groups = append(slices.Clone(m.Groups), name) })
 }
 
+// role gives the admin role, or a role in a bot where there is one.
 func (h *history) role(i int) {
-	emails := h.live(i)
-	h.must(h.roster.AssignRole(ctxBackground, auth.Operator(), h.account[i], directory.RoleAdmin, "", emails))
-	h.update(i, emails, func(m *lived) { m.Roles = 1 })
+	emails, role, bot := h.live(i), directory.RoleAdmin, made{}
+	if len(h.bots[i]) > 0 && rapid.Bool().Draw(h.t, "role in a bot") {
+		role, bot = directory.RoleBotTester, rapid.SampledFrom(h.bots[i]).Draw(h.t, "bot")
+	}
+	h.must(h.roster.AssignRole(ctxBackground, auth.Operator(), h.account[i], role, bot.id, emails))
+	h.update(i, emails, func(m *lived) {
+		if !slices.Contains(m.Roles, bot.name) {
+			m.Roles = append(slices.Clone(m.Roles), bot.name)
+			slices.Sort(m.Roles)
+		}
+	})
 }
 
 func (h *history) bot(i int) {
 	if len(h.model[i]) < 3 {
 		return // somebody must be left who can go
 	}
-	owner := h.live(i)[:1]
-	_, err := h.roster.CreateBot(ctxBackground, auth.Operator(), h.account[i], h.name(), owner[0])
+	owner, name := h.live(i)[:1], h.name()
+	id, err := h.roster.CreateBot(ctxBackground, auth.Operator(), h.account[i], name, owner[0])
 	h.must(err)
+	h.bots[i] = append(h.bots[i], made{id, name, owner[0]})
 	h.update(i, owner, func(m *lived) { m.Bots++ })
+}
+
+// everybody is all live members of an account.
+func (h *history) everybody(i int) []string { return slices.Collect(maps.Keys(h.model[i])) }
+
+// take draws one of a list, or -1 from an empty one.
+func (h *history) take(list []made) int {
+	if len(list) == 0 {
+		return -1
+	}
+	return rapid.IntRange(0, len(list)-1).Draw(h.t, "which")
+}
+
+// without is a list less one value, nil when nothing is left.
+func without(list []string, value string) (rest []string) {
+	for _, v := range list {
+		if v != value {
+			rest = append(rest, v)
+		}
+	}
+	return rest
+}
+
+func (h *history) deleteGroup(i int) {
+	n := h.take(h.groups[i])
+	if n < 0 {
+		return
+	}
+	group := h.groups[i][n]
+	h.must(h.roster.DeleteGroup(ctxBackground, auth.Operator(), h.account[i], group.id))
+	h.groups[i] = slices.Delete(h.groups[i], n, n+1)
+	h.update(i, h.everybody(i), func(m *lived) { m.Groups = without(m.Groups, group.name) })
+}
+
+func (h *history) deleteBot(i int) {
+	n := h.take(h.bots[i])
+	if n < 0 {
+		return
+	}
+	bot := h.bots[i][n]
+	h.must(h.roster.DeleteBot(ctxBackground, auth.Operator(), h.account[i], bot.id))
+	h.bots[i] = slices.Delete(h.bots[i], n, n+1)
+	h.update(i, []string{bot.owner}, func(m *lived) { m.Bots-- })
+	h.update(i, h.everybody(i), func(m *lived) { m.Roles = without(m.Roles, bot.name) })
+}
+
+func (h *history) transferBot(i int) {
+	n := h.take(h.bots[i])
+	if n < 0 {
+		return
+	}
+	bot, to := &h.bots[i][n], h.live(i)[0]
+	changed, err := h.roster.TransferBot(ctxBackground, auth.Operator(), h.account[i], bot.id, to)
+	h.must(err)
+	if changed != (to != bot.owner) {
+		h.t.Fatalf("transfer from %s to %s: changed %v", bot.owner, to, changed)
+	}
+	h.update(i, []string{bot.owner}, func(m *lived) { m.Bots-- })
+	h.update(i, []string{to}, func(m *lived) { m.Bots++ })
+	bot.owner = to
+}
+
+func (h *history) transferAccount(i int) {
+	to := h.live(i)[0]
+	changed, err := h.roster.TransferAccount(ctxBackground, auth.Operator(), h.account[i], to)
+	h.must(err)
+	if changed != (to != h.owner[i]) {
+		h.t.Fatalf("transfer from %s to %s: changed %v", h.owner[i], to, changed)
+	}
+	h.owner[i] = to
 }
 
 // remove names people by both kinds of id, strangers and rubbish among them,
@@ -199,7 +290,7 @@ func (h *history) judge(i int, ref directory.UserRef) (who string, reason direct
 			continue
 		}
 		switch {
-		case email == fmt.Sprintf("owner@%d.io", i):
+		case email == h.owner[i]:
 			return email, directory.ReasonAccountOwner
 		case m.Bots > 0:
 			return email, directory.ReasonBotOwner
@@ -209,9 +300,9 @@ func (h *history) judge(i int, ref directory.UserRef) (who string, reason direct
 	return fmt.Sprint(ref.Kind, key), directory.ReasonUserNotFound
 }
 
-// purge lets the restore window of all removals pass.
+// purge lets the restore window of some removals pass, or of all.
 func (h *history) purge(int) {
-	h.ahead.Add(int64(2 * time.Hour))
+	h.ahead.Add(int64(time.Duration(rapid.IntRange(1, 4).Draw(h.t, "hours")) * time.Hour))
 	_, err := h.roster.PurgeExpired(ctxBackground, auth.System())
 	h.must(err)
 }
@@ -230,16 +321,26 @@ func (h *history) check(after string) {
 			"WHERE x.account_id = $1", func(id, group, _ string) {
 			members[id].Groups = append(members[id].Groups, group)
 		})
-		h.each(i, "SELECT CAST(member_id AS TEXT), '', '' FROM live_member_roles WHERE account_id = $1", func(id, _, _ string) { members[id].Roles++ })
+		h.each(i, "SELECT CAST(x.member_id AS TEXT), COALESCE(b.name, ''), CAST(x.bot_id AS TEXT) FROM live_member_roles x "+
+			"LEFT JOIN bots b ON b.account_id = x.account_id AND b.id = x.bot_id WHERE x.account_id = $1", func(id, bot, botID string) {
+			if bot == "" && botID != "0" {
+				h.t.Fatalf("after %s: a role in a bot that is gone", after)
+			}
+			members[id].Roles = append(members[id].Roles, bot)
+		})
 		h.each(i, "SELECT CAST(owner_id AS TEXT), '', '' FROM bots WHERE account_id = $1", func(id, _, _ string) { members[id].Bots++ })
 		got := map[string]lived{}
 		for id, m := range members {
 			slices.Sort(m.Groups)
+			slices.Sort(m.Roles)
 			got[emails[id]] = *m
 		}
 		if diff := cmp.Diff(h.model[i], got); diff != "" {
 			h.t.Fatalf("account %d after %s (-model +database):\n%s", i, after, diff)
 		}
+	}
+	if err := checkSound(h.db); err != nil {
+		h.t.Fatalf("after %s: %v", after, err)
 	}
 }
 
@@ -256,7 +357,8 @@ func (h *history) each(i int, query string, row func(a, b, c string)) {
 }
 
 // TestHistoryOfMembersIsThatOfTheModel lets people join, gather groups, roles
-// and bots, leave, be erased and join again, in any order.
+// and bots, lose them and own one another's, leave, be erased and join again, in
+// any order.
 func TestHistoryOfMembersIsThatOfTheModel(t *testing.T) {
 	t.Parallel()
 	steps := []struct {
@@ -268,13 +370,17 @@ func TestHistoryOfMembersIsThatOfTheModel(t *testing.T) {
 		{"group", (*history).group},
 		{"role", (*history).role},
 		{"bot", (*history).bot},
+		{"delete group", (*history).deleteGroup},
+		{"delete bot", (*history).deleteBot},
+		{"transfer bot", (*history).transferBot},
+		{"transfer account", (*history).transferAccount},
 		{"remove", (*history).remove},
 		{"remove again", (*history).remove},
 		{"purge", (*history).purge},
 	}
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		var ahead atomic.Int64
-		r, err := roster.Open(ctxBackground, roster.Options{Database: dsn, RestoreWindow: time.Hour, Store: store.Options{
+		r, err := roster.Open(ctxBackground, roster.Options{Database: dsn, RestoreWindow: 3 * time.Hour, Store: store.Options{
 			Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		}})
 		must(t, err)

@@ -204,6 +204,69 @@ func TestPurgeOfManyWorksInSteps(t *testing.T) {
 	})
 }
 
+// deleteGroup makes a group of members of an account and deletes it at the end of before.
+func (p *purgeBench) deleteGroup(account, name, member string, before func()) {
+	p.Helper()
+	id, err := p.roster.CreateGroup(context.Background(), auth.Operator(), p.account[account], name, []string{member})
+	p.check(err)
+	before()
+	p.check(p.roster.DeleteGroup(context.Background(), auth.Operator(), p.account[account], id))
+}
+
+// A tombstone stays while somebody can be restored who left before the object
+// went, or up to an hour after the deletion began, which may have waited.
+func TestTombstonesAreForgottenWithTheLastWhoCanAskForThem(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		p := newPurgeBench(t, dsn, roster.Options{RestoreWindow: 10 * time.Hour})
+		p.users("one", "ann@x.io", "bo@x.io", "cy@x.io", "dee@x.io")
+		nothing := func() {}
+		p.deleteGroup("one", "a", "ann@x.io", func() { p.remove("one", "ann@x.io") })
+		p.deleteGroup("two", "z", "owner@two.example", nothing)
+		steps := []struct {
+			at   time.Duration
+			do   func()
+			left int // tombstones after the pass
+		}{
+			{59 * time.Minute, nothing, 2},
+			{61 * time.Minute, nothing, 1}, // nobody ever left two
+			{2 * time.Hour, func() { p.deleteGroup("one", "b", "bo@x.io", nothing) }, 2},
+			{2*time.Hour + 59*time.Minute, func() { p.remove("one", "cy@x.io") }, 2},
+			{3*time.Hour + 2*time.Minute, func() { p.remove("one", "dee@x.io") }, 2},
+			{9*time.Hour + 59*time.Minute, nothing, 2},
+			{10*time.Hour + time.Minute, nothing, 1}, // ann is erased, and with her the wish for a
+			{12*time.Hour + 58*time.Minute, nothing, 1},
+			{13 * time.Hour, nothing, 0}, // cy is erased; dee left too late for b
+		}
+		for _, step := range steps {
+			p.ahead.Store(int64(step.at))
+			step.do()
+			p.purge()
+			if n := p.count("SELECT COUNT(*) FROM deleted_objects"); n != step.left {
+				t.Errorf("after %v: %d tombstones are left, want %d", step.at, n, step.left)
+			}
+		}
+		if n := p.count("SELECT COUNT(*) FROM removals WHERE purged_at IS NULL"); n != 1 {
+			t.Errorf("%d removals are not purged, want that of dee", n)
+		}
+	})
+}
+
+// More tombstones than one transaction forgets.
+func TestManyTombstonesAreForgotten(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		p := newPurgeBench(t, dsn, roster.Options{})
+		list := strings.TrimSuffix(strings.Repeat("0,", 2500), ",")
+		storetest.Exec(t, dsn, `INSERT INTO deleted_objects (account_id, id, kind, public_id, name, deleted_at)
+SELECT a.id, 1000000 + j.key, 'bot', 'st-', 'Bot', 0 FROM accounts a CROSS JOIN json_each($1) j WHERE a.name = 'one'`, "["+list+"]")
+		p.purge()
+		if n := p.count("SELECT COUNT(*) FROM deleted_objects"); n != 0 {
+			t.Errorf("%d are left", n)
+		}
+	})
+}
+
 func TestWindowZeroErasesAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
