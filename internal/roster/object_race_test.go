@@ -39,7 +39,11 @@ func checkSound(db *sql.DB) error {
 
 // eachObjectRace is eachRace that looks afterwards whether the directory is sound.
 func eachObjectRace(t *testing.T, race func(b *raceBench, round int)) {
-	eachRace(t, func(b *raceBench, round int) {
+	eachObjectRaceWith(t, roster.Options{}, race)
+}
+
+func eachObjectRaceWith(t *testing.T, o roster.Options, race func(b *raceBench, round int)) {
+	eachRaceWith(t, o, func(b *raceBench, round int) {
 		race(b, round)
 		if err := checkSound(storetest.SQL(b, b.dsn)); err != nil {
 			b.Errorf("round %d: %v", round, err)
@@ -215,6 +219,35 @@ func TestDeletionAgainstRestore(t *testing.T) {
 			if lost.PublicID == "" || lost.Users != 2 {
 				b.Errorf("round %d: lost %+v", round, lost)
 			}
+		}
+	})
+}
+
+// A group and a bot are deleted while many who have both are erased at once: both
+// sides delete the same rows.
+func TestDeletionAgainstErasureAtOnce(t *testing.T) {
+	eachObjectRaceWith(t, roster.Options{EraseAtOnce: true}, func(b *raceBench, round int) {
+		ctx := context.Background()
+		var emails []string
+		for i := range 30 {
+			emails = append(emails, fmt.Sprintf("e%d.u%d@example.com", round, i))
+		}
+		b.users(emails...)
+		bot := b.bot("owner@example.com")
+		group, err := b.roster.CreateGroup(ctx, auth.Operator(), b.account, fmt.Sprint("group ", round), emails)
+		must(b.T, err)
+		must(b.T, b.roster.AssignRole(ctx, auth.Operator(), b.account, directory.RoleBotTester, bot, emails))
+		storetest.Exec(b, b.dsn, `INSERT INTO member_tasks (account_id, member_id, bot_id, dialogs)
+SELECT account_id, member_id, bot_id, '[]' FROM live_member_roles WHERE bot_id = (SELECT id FROM bots WHERE public_id = $1)`, bot)
+		var out directory.Removal
+		var delGroup, delBot error
+		together(
+			func() { out = b.remove(emails...) },
+			func() { delGroup = b.roster.DeleteGroup(ctx, auth.Operator(), b.account, group) },
+			func() { delBot = b.roster.DeleteBot(ctx, auth.Operator(), b.account, bot) },
+		)
+		if err := errors.Join(delGroup, delBot); err != nil || out.Removed != len(emails) {
+			b.Errorf("round %d: %d removed: %v", round, out.Removed, err)
 		}
 	})
 }

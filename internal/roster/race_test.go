@@ -28,9 +28,15 @@ type raceBench struct {
 }
 
 func eachRace(t *testing.T, race func(b *raceBench, round int)) {
+	eachRaceWith(t, roster.Options{}, race)
+}
+
+func eachRaceWith(t *testing.T, o roster.Options, race func(b *raceBench, round int)) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
-		r, err := roster.Open(context.Background(), roster.Options{Database: dsn})
+		o := o
+		o.Database = dsn
+		r, err := roster.Open(context.Background(), o)
 		must(t, err)
 		defer r.Close()
 		account, err := r.CreateAccount(context.Background(), auth.Operator(), "X", "owner@example.com")
