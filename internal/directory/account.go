@@ -12,7 +12,8 @@ type Account struct {
 	ID       AccountID
 	PublicID string
 	Name     string
-	// Owner is the membership of the primary master admin, who can never be removed.
+	// Owner is the membership of the primary master admin, who cannot be removed
+	// as long as they are.
 	Owner   MemberID
 	Created time.Time
 }
