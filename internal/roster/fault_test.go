@@ -61,7 +61,7 @@ var faultVerbs = append([]faultVerb{
 		return err
 	}},
 	{name: "assign role", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
-		return r.AssignRole(ctx, auth.Operator(), f.Account, directory.RoleAdmin, "", []string{"ann@example.com"})
+		return r.AssignRole(ctx, auth.Operator(), f.Account, directory.RoleBotTester, f.Bot, []string{"bo@example.com"})
 	}},
 	{name: "import users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		rows := []roster.ImportRow{{Line: 1, Email: "ann@example.com", OrgUserID: "E9"}, {Line: 2, Email: "dee@example.com"}}

@@ -13,9 +13,6 @@ import (
 // objectFaultVerbs work on f.Group, in which ann is, and on f.Bot of the owner,
 // in which she has a role and a task.
 var objectFaultVerbs = []faultVerb{
-	{name: "assign role in bot", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
-		return r.AssignRole(ctx, auth.Operator(), f.Account, directory.RoleBotTester, f.Bot, []string{"bo@example.com"})
-	}},
 	{name: "delete group", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		return r.DeleteGroup(ctx, auth.Operator(), f.Account, f.Group)
 	}},
