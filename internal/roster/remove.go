@@ -2,9 +2,7 @@ package roster
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -87,47 +85,4 @@ func (o RemovalOptions) decide(s *directory.Selection, found []directory.Candida
 		leaving, out.Removed = nil, 0
 	}
 	return leaving, out
-}
-
-// maxRefusedKept is how many refused ids a removal's details keep, and
-// maxRefusedText how many bytes of each. A call of nothing but strangers must
-// not fill the disk.
-const (
-	maxRefusedKept = 1000
-	maxRefusedText = 320
-)
-
-// describe renders what stays of a removal beside the users' records: counts of
-// the refused by reason, and, as details that can be erased, who asked for it
-// and which ids were refused, most of them at the most.
-func describe(caller auth.Caller, refs []directory.UserRef, out *directory.Removal, requestID string, most int) (counts, details []byte, err error) {
-	byReason := out.RefusedByReason()
-	if counts, err = json.Marshal(byReason); err != nil {
-		return nil, nil, err
-	}
-	details, err = json.Marshal(struct {
-		Subject         string                   `json:"subject,omitempty"`
-		RequestID       string                   `json:"requestId,omitempty"`
-		Requested       int                      `json:"requested"`
-		Removed         int                      `json:"removed"`
-		RefusedByReason map[directory.Reason]int `json:"refusedByReason,omitempty"`
-		Refused         []keptRefusal            `json:"refused,omitempty"`
-	}{caller.Actor.Label, requestID, out.Requested, out.Removed, byReason, keepRefusals(refs, out.Refused, most)})
-	return counts, details, err
-}
-
-// keptRefusal is a refused id as details keep it.
-type keptRefusal struct {
-	ID     string           `json:"id"`
-	Reason directory.Reason `json:"reason"`
-}
-
-// keepRefusals makes what details keep of refusals, most of them at the most.
-func keepRefusals(refs []directory.UserRef, refused []directory.Refusal, most int) []keptRefusal {
-	kept := make([]keptRefusal, min(len(refused), most))
-	for i := range kept {
-		text := refs[refused[i].Ref].Text
-		kept[i] = keptRefusal{strings.ToValidUTF8(text[:min(len(text), maxRefusedText)], ""), refused[i].Reason}
-	}
-	return kept
 }

@@ -32,6 +32,8 @@ func (s *Store) HotStatements() map[string]string {
 		"selectRemoved":   selectRemoved,
 		"upsertRefusals":  upsertRefusals,
 		"updateKeyUse":    updateKeyUse,
+		"selectRecord":    selectRecord,
+		"selectRemoval":   selectRemoval + s.engine.lockRows,
 	}
 	if s.engine == postgresEngine {
 		statements["admitCall"] = admitCall
@@ -54,6 +56,16 @@ func (s *Store) HotStatements() map[string]string {
 		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows, "selectRole": selectRole + s.engine.holdRows,
 	})
 	return statements
+}
+
+// OrderedStatements are those that may walk all of a table or of an account, but
+// in the order of an index and no further than their limit: their texts, and
+// that index.
+func OrderedStatements() map[string][2]string {
+	return map[string][2]string{
+		"listRemovals": {listRemovals, "removals_created"},
+		"selectDue":    {selectDue, "removals_unpurged"},
+	}
 }
 
 // WriterValue asks the connection that writes for one value.

@@ -8,9 +8,10 @@ import (
 )
 
 const (
+	// In the order of both indexes, so that nothing is sorted.
 	selectDue = `SELECT r.account_id, r.id FROM accounts a CROSS JOIN removals r
 WHERE r.account_id = a.id AND r.purged_at IS NULL AND r.created_at <= $1
-ORDER BY r.account_id, r.created_at LIMIT $2`
+ORDER BY a.id, r.created_at LIMIT $2`
 	// Not "IS NULL": PostgreSQL would walk the index of what is not purged yet.
 	selectOpen    = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
 	selectRemoved = `SELECT m.id, m.person_id FROM (

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"roster/internal/directory"
+)
+
+const (
+	removalColumns = `SELECT r.id, r.public_id, r.actor_kind, r.actor_id,
+  COALESCE((SELECT a.client_id FROM apps a WHERE a.id = r.actor_id AND r.actor_kind = 'app'), ''),
+  r.requested, r.removed, r.restored, r.refused, r.created_at, r.purged_at`
+	listRemovals = removalColumns + `, ''
+FROM removals r WHERE r.account_id = $1 ORDER BY r.created_at DESC, r.id DESC LIMIT $2 OFFSET $3`
+	countRemovals = `SELECT COUNT(*) FROM removals WHERE account_id = $1`
+
+	// Of the batches that belong to a removal its own is the first in the chain;
+	// ids of batches do not say, since each process takes them in blocks. "+ 0"
+	// keeps the planners from walking the chain in the order of its numbers.
+	selectRecord = removalColumns + `, COALESCE((
+  SELECT d.body FROM audit_chain c CROSS JOIN audit_details d
+  WHERE c.account_id = r.account_id AND c.removal_id = r.id AND c.removal_id <> 0
+    AND d.account_id = c.account_id AND d.batch_id = c.batch_id
+  ORDER BY c.number + 0 LIMIT 1), '')
+FROM removals r WHERE r.account_id = $1 AND r.public_id = $2`
+)
+
+// Removals returns a page of the account's removals, the newest first, without
+// what their details hold.
+func (s *Store) Removals(ctx context.Context, account directory.AccountID, page directory.Page) (directory.RemovalPage, error) {
+	var out directory.RemovalPage
+	err := s.snapshot(ctx, func(r *reader) error {
+		if err := r.row(ctx, countRemovals, account).Scan(&out.Total); err != nil {
+			return err
+		}
+		out.More = page.More(out.Total)
+		if page.Skip() >= out.Total {
+			return nil
+		}
+		return r.each(ctx, func(rows *sql.Rows) error {
+			record, _, err := scanRemoval(rows)
+			out.Removals = append(out.Removals, record)
+			return err
+		}, listRemovals, account, page.Limit, page.Skip())
+	})
+	return out, wrapf(err, "list the removals")
+}
+
+// Removal finds a removal of the account by its public id, which may be any
+// text, and returns it with the body of its details, empty once these are
+// erased. The error wraps directory.ErrNotFound when there is none.
+func (r *reader) Removal(ctx context.Context, account directory.AccountID, publicID string) (record directory.RemovalRecord, details string, err error) {
+	if !utf8.ValidString(publicID) || strings.ContainsRune(publicID, 0) { // PostgreSQL fails on it
+		return record, "", fmt.Errorf("removal: %w", directory.ErrNotFound)
+	}
+	found := false
+	err = r.each(ctx, func(rows *sql.Rows) (err error) {
+		found = true
+		record, details, err = scanRemoval(rows)
+		return err
+	}, selectRecord, account, publicID)
+	if err == nil && !found {
+		err = directory.ErrNotFound
+	}
+	return record, details, wrapf(err, "removal %q", publicID)
+}
+
+// scanRemoval reads a row of removalColumns and one column more.
+func scanRemoval(rows *sql.Rows) (record directory.RemovalRecord, details string, err error) {
+	var refused string
+	var created int64
+	var purged sql.NullInt64
+	if err := rows.Scan(&record.ID, &record.PublicID, &record.Actor.Kind, &record.Actor.ID, &record.ClientID,
+		&record.Requested, &record.Removed, &record.Restored, &refused, &created, &purged, &details); err != nil {
+		return record, "", err
+	}
+	if err := json.Unmarshal([]byte(refused), &record.RefusedByReason); err != nil {
+		return record, "", fmt.Errorf("read the counts of removal %s: %w", record.PublicID, err)
+	}
+	record.Created = fromMicros(created)
+	if purged.Valid {
+		record.Purged = fromMicros(purged.Int64)
+	}
+	return record, details, nil
+}
