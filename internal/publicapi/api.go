@@ -72,15 +72,25 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 		{path: usersPath, endpoints: endpoints{
 			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},
 		}},
-		{path: usersPath + "/removals", byID: true, under: "/restore", endpoints: endpoints{
+		{path: removalsPath, endpoints: endpoints{
+			http.MethodGet: {directory.ScopeUserManagement, a.listRemovals},
+		}},
+		{path: removalsPath, byID: true, endpoints: endpoints{
+			http.MethodGet: {directory.ScopeUserManagement, a.getRemoval},
+		}},
+		{path: removalsPath, byID: true, under: "/restore", endpoints: endpoints{
 			http.MethodPost: {directory.ScopeUserManagement, a.restoreUsers},
 		}},
 	}
 	return a
 }
 
-// usersPath is the path of the account's users.
-const usersPath = "/api/public/users"
+// usersPath is the path of the account's users, and removalsPath that of its
+// removals.
+const (
+	usersPath    = "/api/public/users"
+	removalsPath = usersPath + "/removals"
+)
 
 // call is a request that passed the checks that all endpoints share.
 type call struct {
@@ -174,8 +184,11 @@ func checkContentType(r *http.Request) error {
 	return nil
 }
 
-// answer writes a 200 whose body write makes.
-func answer(w http.ResponseWriter, write func(*bufio.Writer)) {
+// answer writes a 200 whose body, which is JSON, write makes.
+func answer(w http.ResponseWriter, write func(*bufio.Writer)) { answerAs(w, contentType, write) }
+
+// answerAs is answer for a body of another type.
+func answerAs(w http.ResponseWriter, contentType string, write func(*bufio.Writer)) {
 	w.Header().Set("Content-Type", contentType)
 	buf := bufio.NewWriterSize(w, 32<<10)
 	write(buf)

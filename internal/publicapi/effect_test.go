@@ -132,7 +132,7 @@ func TestRemovalIsRecorded(t *testing.T) {
 		}
 		details := query[string](w, `SELECT body FROM audit_details WHERE batch_id = (SELECT batch_id`+last+`)`)
 		sameJSON(t, details, `{"subject":"nightlyjob <é>","requestId":"req-1","requested":5,"removed":2,"refusedByReason":{"BOT_OWNER":1,"INVALID_ID":2},
-			"refused":[{"id":"x","reason":"INVALID_ID"},{"id":"Dan@example.com","reason":"BOT_OWNER"},{"id":"E\u0000","reason":"INVALID_ID"}]}`)
+			"refused":[{"id":"x","reason":"INVALID_ID"},{"id":"Dan@example.com","reason":"BOT_OWNER"},{"id":"E\u0000","reason":"INVALID_ID","kind":"orgUserId"}]}`)
 		sameJSON(t, query[string](w, `SELECT refused FROM removals WHERE id = (SELECT removal_id`+last+`)`), `{"BOT_OWNER":1,"INVALID_ID":2}`)
 		if n := query[int](w, `SELECT requested * 10 + removed FROM removals WHERE id = (SELECT removal_id`+last+`)`); n != 52 {
 			t.Errorf("the removal counts %d, want 5 requested and 2 removed", n)

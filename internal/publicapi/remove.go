@@ -203,7 +203,7 @@ func appendReasonCode(b []byte, refusal *directory.Refusal) []byte {
 	b = append(b, `,"reasonCode":"`...)
 	b = append(b, refusal.Reason...)
 	b = append(b, '"')
-	if refusal.Reason != directory.ReasonBotOwner {
+	if refusal.Reason != directory.ReasonBotOwner || len(refusal.Bots) == 0 {
 		return b
 	}
 	b = append(b, `,"bots":[`...)

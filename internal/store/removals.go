@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"roster/internal/directory"
 )
@@ -51,13 +49,10 @@ func (s *Store) Removals(ctx context.Context, account directory.AccountID, page 
 	return out, wrapf(err, "list the removals")
 }
 
-// Removal finds a removal of the account by its public id, which may be any
-// text, and returns it with the body of its details, empty once these are
-// erased. The error wraps directory.ErrNotFound when there is none.
+// Removal finds a removal of the account by its public id, and returns it with
+// the body of its details, empty once these are erased. The error wraps
+// directory.ErrNotFound when there is none.
 func (r *reader) Removal(ctx context.Context, account directory.AccountID, publicID string) (record directory.RemovalRecord, details string, err error) {
-	if !utf8.ValidString(publicID) || strings.ContainsRune(publicID, 0) { // PostgreSQL fails on it
-		return record, "", fmt.Errorf("removal: %w", directory.ErrNotFound)
-	}
 	found := false
 	err = r.each(ctx, func(rows *sql.Rows) (err error) {
 		found = true
@@ -65,9 +60,9 @@ func (r *reader) Removal(ctx context.Context, account directory.AccountID, publi
 		return err
 	}, selectRecord, account, publicID)
 	if err == nil && !found {
-		err = directory.ErrNotFound
+		err = fmt.Errorf("removal %q: %w", publicID, directory.ErrNotFound)
 	}
-	return record, details, wrapf(err, "removal %q", publicID)
+	return record, details, err
 }
 
 // scanRemoval reads a row of removalColumns and one column more.
