@@ -108,6 +108,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some users were not removed or im
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print the result as JSON, also on a terminal")
 	root.AddCommand(
 		e.demoCommand(), e.serveCommand(), e.accountCommand(), e.appCommand(), e.botCommand(), e.userCommand(),
+		e.removalCommand(),
 		e.tokenCommand(), e.secretKeyCommand(), e.platformKeyCommand(),
 		e.auditCommand(), e.migrateCommand(), e.versionCommand(),
 	)

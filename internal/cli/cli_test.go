@@ -71,6 +71,7 @@ func TestScripts(t *testing.T) {
 					"cert":  cmdCert,
 					"exit":  cmdExit,
 					"get":   cmdGet,
+					"one":   cmdOne,
 					"serve": cmdServe,
 				},
 				RequireUniqueNames: true,
@@ -107,6 +108,17 @@ func cmdGet(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("standard output has no text %s", args[1])
 	}
 	ts.Setenv(args[0], value)
+}
+
+// cmdOne puts the id of the only removal on standard output into a variable:
+// one REMOVAL
+func cmdOne(ts *testscript.TestScript, _ bool, args []string) {
+	var list struct{ Removals []struct{ ID string } }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &list))
+	if len(list.Removals) != 1 {
+		ts.Fatalf("standard output has %d removals", len(list.Removals))
+	}
+	ts.Setenv(args[0], list.Removals[0].ID)
 }
 
 // cmdCert makes a certificate for 127.0.0.1 that vouches for itself, and its

@@ -90,6 +90,13 @@ func (f *textFlag) arguments(value, account string) []string {
 		if f.name != "from" {
 			args = append(args, "ann@example.com")
 		}
+	case "removal show":
+		args = append(args, "rm-1")
+	case "removal purge":
+		args = append(args, "rm-1")
+		if f.name != "account" {
+			args = append(args, "--account="+account)
+		}
 	case "demo":
 		args = append(args, "--once")
 	}

@@ -46,13 +46,12 @@ standard error, as JSON unless that is a terminal.`,
 				return usagef("--tls-cert and --tls-key go together")
 			}
 			cfg.Log = e.logger()
-			if window < 0 {
-				return usagef("--restore-window must not be negative")
-			}
 			cfg.Roster = roster.Options{
 				Database: e.database, SecretKeyFile: e.secretKeyFile,
-				RestoreWindow: window, EraseAtOnce: window == 0,
 				RateLimits: directory.RateLimits(rates),
+			}
+			if err := setWindow(&cfg.Roster, window); err != nil {
+				return err
 			}
 			cfg.Limits.Failures = directory.RateLimits(failures)
 			s, err := server.New(ctx, cfg)
@@ -69,8 +68,7 @@ standard error, as JSON unless that is a terminal.`,
 	cmd.Flags().StringVar(&cfg.TLSCert, "tls-cert", "", "file of a certificate chain in PEM, to serve HTTPS; read again when it changes")
 	cmd.Flags().StringVar(&cfg.TLSKey, "tls-key", "", "file of the certificate's key in PEM")
 	completeFiles(cmd, "tls-cert", "tls-key")
-	cmd.Flags().DurationVar(&window, "restore-window", roster.DefaultRestoreWindow,
-		"how long removed users are kept before they are erased; 0 erases at once")
+	windowFlag(cmd, &window)
 	cmd.Flags().Var(&rates, "rate-limit", "calls of an account within the last second (s), minute (m) or hour (h), unless it has limits of its own; or off")
 	cmd.Flags().Var(&failures, "auth-failure-limit", "refused credentials of one client address; or off")
 	cmd.Flags().Var((*proxiesFlag)(&cfg.Limits.Proxies), "trusted-proxies", "networks whose X-Forwarded-For is believed, such as 10.0.0.0/8,::1")

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -154,31 +153,11 @@ func (c *removeCommand) report(r *removalReport) error {
 
 // confirm asks a person, never a script, for the number of users.
 func (c *removeCommand) confirm(ctx context.Context, n int) error {
-	if c.yes || !isTerminal(c.env.in) || !isTerminal(c.env.err) {
+	if c.yes {
 		return nil
 	}
-	users := "users"
-	if n == 1 {
-		users = "user"
-	}
-	fmt.Fprintf(c.env.err, "This removes up to %d %s from the account. Type %d to go on: ", n, users, n)
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(c.env.in).ReadString('\n')
-		answer <- line
-	}()
-	line := ""
-	select {
-	case line = <-answer:
-	case <-ctx.Done(): // Ctrl-C, while the terminal still waits for a line
-	}
-	if !strings.HasSuffix(line, "\n") {
-		fmt.Fprintln(c.env.err)
-	}
-	if strings.TrimSpace(line) != strconv.Itoa(n) {
-		return errors.New("nobody was removed")
-	}
-	return nil
+	what := fmt.Sprintf("This removes up to %s from the account.", plural(n, "user"))
+	return c.env.confirm(ctx, what, n, "nobody was removed")
 }
 
 // collect gathers the ids from the arguments or the file, each user once, and
