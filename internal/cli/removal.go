@@ -66,7 +66,7 @@ type removalJSON struct {
 	Removed         int    `json:"removed"`
 	Failed          int    `json:"failed"`
 	Restored        int    `json:"restored"`
-	Restorable      int    `json:"restorable"`
+	Left            int    `json:"left"` // neither restored nor erased
 	RestorableUntil string `json:"restorableUntil"`
 	Created         string `json:"createdOn"`
 	Purged          string `json:"purgedOn,omitempty"`
@@ -76,7 +76,7 @@ func newRemovalJSON(r *directory.RemovalRecord) removalJSON {
 	return removalJSON{
 		ID: r.PublicID, Actor: string(r.Actor.Kind), ClientID: r.ClientID,
 		Requested: r.Requested, Removed: r.Removed, Failed: r.Failed(), Restored: r.Restored,
-		Restorable: r.Left(), RestorableUntil: timeText(r.RestorableUntil), Created: timeText(r.Created), Purged: timeText(r.Purged),
+		Left: r.Left(), RestorableUntil: timeText(r.RestorableUntil), Created: timeText(r.Created), Purged: timeText(r.Purged),
 	}
 }
 
@@ -87,7 +87,8 @@ func (e *env) removalListCommand() *cobra.Command {
 		Use:   "list --account ID",
 		Short: "List the removals of an account",
 		Long: `Lists the removals of an account, the newest first: how many users were named,
-removed and not removed, and how many of the removed can still be restored.`,
+how many of them removed, and how many of those restored or left, which is neither
+restored nor erased.`,
 		Example: `  roster removal list --account 5f0c...
   roster removal list --account 5f0c... --limit 10 --offset 1   # the second ten`,
 		Args: wants(),
@@ -127,10 +128,10 @@ func writeRemovals(w io.Writer, width int, list []removalJSON, total int) {
 	rows := make([][]string, len(list))
 	for i, r := range list {
 		rows[i] = []string{
-			r.ID, r.Created, strconv.Itoa(r.Requested), strconv.Itoa(r.Removed), strconv.Itoa(r.Restored), strconv.Itoa(r.Restorable),
+			r.ID, r.Created, strconv.Itoa(r.Requested), strconv.Itoa(r.Removed), strconv.Itoa(r.Restored), strconv.Itoa(r.Left),
 		}
 	}
-	writeTable(w, width, []string{"REMOVAL", "CREATED", "NAMED", "GONE", "BACK", "LEFT"}, rows)
+	writeTable(w, width, []string{"REMOVAL", "CREATED", "NAMED", "REMOVED", "RESTORED", "LEFT"}, rows)
 	if total > len(list) {
 		fmt.Fprintf(w, "%d of %s; --offset turns the page.\n", len(list), plural(total, "removal"))
 	}

@@ -1,0 +1,145 @@
+package cli_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"roster/internal/rostertest"
+	"roster/internal/storetest"
+)
+
+// removalCase is an account whose people were removed by these calls.
+func removalCase(t *testing.T, bodies ...string) (env sessionOptions, client string, ids []string) {
+	t.Helper()
+	dsn := storetest.New(t, "sqlite")
+	s := rostertest.Start(t, dsn, rostertest.Options{})
+	account := s.Account("owner@example.com")
+	s.Import(account, rostertest.Person{Email: "Ann@example.com", OrgUserID: "E1"}, rostertest.Person{Email: "bo@example.com"},
+		rostertest.Person{Email: "cy@example.com", OrgUserID: "E3"})
+	s.Bot(account, "Help desk", "cy@example.com")
+	app := s.App(account)
+	for _, body := range bodies {
+		got := s.Do(rostertest.Request{
+			Body: body, Token: app.Token(map[string]any{"sub": "evil \x1b[31m"}), Header: map[string]string{"X-Request-Id": "offboarding-7"},
+		})
+		if got.Status != 200 {
+			t.Fatalf("%s answered %d %s", body, got.Status, got.Body)
+		}
+		ids = append(ids, got.Header.Get("X-Removal-Id"))
+	}
+	return normal("ROSTER_DATABASE="+dsn, "ROSTER_ACCOUNT="+account), app.ClientID, ids
+}
+
+// shows checks what a terminal shows, line by line; TIME stands for any time.
+func (s *session) shows(want ...string) {
+	s.t.Helper()
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.Join(want, "\r\n")), "TIME", `20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+	if !regexp.MustCompile("^" + pattern + "$").MatchString(s.String()) {
+		s.t.Errorf("the terminal shows\n%s\nnot\n%s", s, strings.Join(want, "\n"))
+	}
+}
+
+// Removals are tables and fields for people, and nothing in them can act on the
+// terminal.
+func TestRemovalsOnTerminal(t *testing.T) {
+	t.Parallel()
+	env, client, ids := removalCase(t,
+		`{"deleteEmailIds":["ann@example.com","東京@example.com","\u001b]0;title\u0007",7],"orgUserIds":["E3"]}`, `{"deleteEmailIds":["bo@example.com"]}`)
+	s := startSession(t, env, "removal", "list")
+	s.end(0)
+	s.shows(
+		"REMOVAL                                  CREATED               NAMED  REMOVED  RESTORED  LEFT",
+		ids[1]+"  TIME  1      1        0         1",
+		ids[0]+"  TIME  5      1        0         1",
+		"",
+	)
+	s = startSession(t, env, "removal", "list", "--limit", "1", "--offset", "1")
+	s.end(0)
+	s.wait(t, ids[0]+` .*\r\n1 of 2 removals; --offset turns the page.\r\n$`)
+	s = startSession(t, env, "removal", "list", "--offset", "1")
+	s.end(0)
+	s.shows("None of the account's 2 removals is on this page.", "")
+
+	asked := []string{
+		"Removal      " + ids[0],
+		"Asked by     app " + client + `, which calls itself "evil [31m"`,
+		"Created      TIME",
+		"Request      offboarding-7",
+		"Named        5",
+		"Removed      1",
+		"Refused      4",
+		"Restored     0",
+	}
+	refused := []string{
+		"",
+		"NOT REMOVED          REASON",
+		"東京@example.com     was not a member",
+		"\ufffd]0;title\ufffd           cannot be an id",
+		"7                    cannot be an id",
+		"E3 (cy@example.com)  owned a bot",
+		"",
+	}
+	s = startSession(t, env, "removal", "show", ids[0])
+	s.end(0)
+	s.shows(append(append(asked, "Restorable   1, until TIME"), refused...)...)
+	s = startSession(t, env, "removal", "show", ids[0], "--restore-window", "1us")
+	s.end(0)
+	s.shows(append(append(asked, "Restorable   none: the time ended on TIME, and the server's next pass erases them"), refused...)...)
+
+	s = startSession(t, env, "removal", "purge", "--yes", ids[0])
+	s.end(0)
+	s.shows("1 membership erased.", "")
+	s = startSession(t, env, "removal", "show", ids[0])
+	s.end(0)
+	s.wait(t, `Asked by +app `+client+`\r\n(.*\r\n)+Refused +4\r\nRestored +0\r\nRestorable +none: erased on 20.*Z\r\n\r\nThe ids of the refused are erased.\r\n$`)
+}
+
+// More refused than a terminal should have to show, and than are kept.
+func TestManyRefusedOnTerminal(t *testing.T) {
+	t.Parallel()
+	var body strings.Builder
+	for i := range 1010 {
+		body.WriteString(`,"` + strings.Repeat("x", i+1) + `"`)
+	}
+	env, _, ids := removalCase(t, `{"deleteEmailIds":[`+body.String()[1:]+`]}`)
+	s := startSession(t, env, "removal", "show", ids[0])
+	s.end(0)
+	s.wait(t, `Restorable +none\r\n(.*\r\n)+x{20} +cannot be an id\r\n\.\.\. and 980 more \(--json lists all\)\r\n\.\.\. and 10 more whose ids were not kept\r\n$`)
+}
+
+// A person must type the number of memberships; a script is not asked.
+func TestPurgeAsks(t *testing.T) {
+	t.Parallel()
+	const asks = "This erases 2 memberships for good. Type 2 to go on: "
+	for _, c := range []struct {
+		name, typed string
+		args        []string
+		code        int
+		shows       string
+	}{
+		{"the right number", "2\n", nil, 0, asks + "2\r\n2 memberships erased.\r\n"},
+		{"another number", "1\n", nil, 1, asks + "1\r\nroster: nothing was erased\r\n"},
+		{"nothing", "\n", nil, 1, "nothing was erased"},
+		{"Ctrl-C", "\x03", nil, 1, "nothing was erased"},
+		{"with --yes", "", []string{"--yes"}, 0, "2 memberships erased.\r\n"},
+		{"what is due", "", []string{"--expired"}, 2, "not both"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			env, _, ids := removalCase(t, `{"deleteEmailIds":["ann@example.com","bo@example.com"]}`, `{"deleteEmailIds":["nobody@example.com"]}`)
+			s := startSession(t, env, append([]string{"removal", "purge", ids[0], ids[1], ids[0]}, c.args...)...)
+			if c.typed != "" {
+				s.wait(t, regexp.QuoteMeta(asks))
+				s.send(c.typed)
+			}
+			s.end(c.code)
+			if !strings.Contains(s.String(), c.shows) || (c.typed == "") == strings.Contains(s.String(), "to go on") {
+				t.Errorf("the terminal shows %q", s)
+			}
+			left := startSession(t, env, "removal", "list")
+			left.end(0)
+			left.wait(t, ids[0]+` .* `+map[int]string{0: "0", 1: "2", 2: "2"}[c.code]+`\r\n$`)
+		})
+	}
+}
