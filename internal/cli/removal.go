@@ -250,7 +250,7 @@ func restorable(r *directory.RemovalRecord, now time.Time) string {
 	case r.Left() == 0:
 		return "none"
 	case now.After(r.RestorableUntil):
-		return "none: the time ended on " + timeText(r.RestorableUntil) + ", and the server's next pass erases them"
+		return fmt.Sprintf("%d, until the next pass of the server: the time ended on %s", r.Left(), timeText(r.RestorableUntil))
 	}
 	return fmt.Sprintf("%d, until %s", r.Left(), timeText(r.RestorableUntil))
 }

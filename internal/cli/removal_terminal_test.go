@@ -85,7 +85,7 @@ func TestRemovalsOnTerminal(t *testing.T) {
 	s.shows(append(append(asked, "Restorable   1, until TIME"), refused...)...)
 	s = startSession(t, env, "removal", "show", ids[0], "--restore-window", "1us")
 	s.end(0)
-	s.shows(append(append(asked, "Restorable   none: the time ended on TIME, and the server's next pass erases them"), refused...)...)
+	s.shows(append(append(asked, "Restorable   1, until the next pass of the server: the time ended on TIME"), refused...)...)
 
 	s = startSession(t, env, "removal", "purge", "--yes", ids[0])
 	s.end(0)
