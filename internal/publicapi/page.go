@@ -1,7 +1,6 @@
 package publicapi
 
 import (
-	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -37,9 +36,6 @@ func readNumber(query url.Values, name string, absent int) (int, error) {
 	if len(values) > 1 || text == "" || strings.Trim(text, "0123456789") != "" {
 		return 0, errValidation
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil { // it has digits alone, so there are too many
-		return math.MaxInt, nil
-	}
+	n, _ := strconv.Atoi(text) // of too many digits it makes the largest number
 	return n, nil
 }

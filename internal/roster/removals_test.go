@@ -15,12 +15,12 @@ import (
 	"roster/internal/storetest"
 )
 
-// latest is the newest removal of an account, as the operator sees it.
-func (p *purgeBench) latest(account string) directory.RemovalRecord {
+// latest is the newest removal of the account one, as the operator sees it.
+func (p *purgeBench) latest() directory.RemovalRecord {
 	p.Helper()
-	page, err := p.roster.Removals(context.Background(), auth.Operator(), p.account[account], directory.Page{Limit: 1})
+	page, err := p.roster.Removals(context.Background(), auth.Operator(), p.account["one"], directory.Page{Limit: 1})
 	p.check(err)
-	record, err := p.roster.Removal(context.Background(), auth.Operator(), p.account[account], page.Removals[0].PublicID)
+	record, err := p.roster.Removal(context.Background(), auth.Operator(), p.account["one"], page.Removals[0].PublicID)
 	p.check(err)
 	return record
 }
@@ -43,7 +43,7 @@ func TestRemovalRecord(t *testing.T) {
 			roster.RemovalOptions{RequestID: "r-1"})
 		p.check(err)
 
-		got := p.latest("one")
+		got := p.latest()
 		if got.PublicID != out.PublicID || got.Actor.Kind != directory.ActorApp || got.ClientID != clientID || got.Actor.Label != "nightly" || got.RequestID != "r-1" {
 			t.Errorf("it is about %+v", got)
 		}
@@ -54,7 +54,7 @@ func TestRemovalRecord(t *testing.T) {
 			t.Errorf("its times are %v, %v, %v", got.Created, got.RestorableUntil, got.Purged)
 		}
 		storetest.Exec(t, dsn, "UPDATE removals SET restored = 1")
-		if got := p.latest("one"); got.Restored != 1 || got.Left() != 1 {
+		if got := p.latest(); got.Restored != 1 || got.Left() != 1 {
 			t.Errorf("one came back: %+v", got)
 		}
 		storetest.Exec(t, dsn, "UPDATE removals SET restored = 0")
@@ -64,7 +64,7 @@ func TestRemovalRecord(t *testing.T) {
 		operator.Account = app.Account
 		_, err = p.roster.RemoveUsers(ctx, operator, []directory.UserRef{{Text: "y"}}, roster.RemovalOptions{})
 		p.check(err)
-		if got := p.latest("one"); got.Actor.Kind != directory.ActorOperator || got.ClientID != "" || got.Requested != 1 {
+		if got := p.latest(); got.Actor.Kind != directory.ActorOperator || got.ClientID != "" || got.Requested != 1 {
 			t.Errorf("the operator's is %+v", got)
 		}
 	})
@@ -78,7 +78,7 @@ func TestReadingRemovalsNeedsRights(t *testing.T) {
 		ctx := context.Background()
 		p.users("one", "ann@example.com")
 		p.remove("one", "ann@example.com")
-		id := p.latest("one").PublicID
+		id := p.latest().PublicID
 		scopeless := auth.AppCaller(directory.App{ID: 1, Account: p.caller["one"].Account, Origin: directory.OriginAdminConsole}, auth.Claims{})
 		for _, c := range []struct {
 			says    string
@@ -122,15 +122,17 @@ func TestPurgeOfOneRemoval(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		p := newPurgeBench(t, dsn, roster.Options{RestoreWindow: time.Hour})
 		ctx := context.Background()
-		emails := make([]string, 600)
-		for i := range emails {
-			emails[i] = fmt.Sprintf("user%d@example.com", i)
+		var emails []string
+		for i := range 600 {
+			emails = append(emails, fmt.Sprintf("user%d@example.com", i))
 		}
-		p.users("one", append(emails, "ann@example.com")...)
+		p.users("one", emails...)
+		p.users("one", "ann@example.com")
 		p.remove("one", "ann@example.com", "friend@example.com")
-		kept := p.latest("one").PublicID
-		p.remove("one", append(emails, "stranger@example.com")...)
-		id := p.latest("one").PublicID
+		kept := p.latest().PublicID
+		emails = append(emails, "stranger@example.com")
+		p.remove("one", emails...)
+		id := p.latest().PublicID
 
 		for account, unknown := range map[string]string{"one": "rm-1", "two": id} {
 			if _, err := p.roster.PurgeRemoval(ctx, auth.Operator(), p.account[account], unknown); !errors.Is(err, directory.ErrNotFound) {
@@ -147,7 +149,7 @@ func TestPurgeOfOneRemoval(t *testing.T) {
 		if !p.personal("ann@example.com") || !p.personal("friend@example.com") {
 			t.Error("somebody of the other removal is gone")
 		}
-		got := p.latest("one")
+		got := p.latest()
 		if got.Purged.IsZero() || got.Left() != 0 || got.Failed() != 1 || got.Refused != nil || got.Removed != 600 {
 			t.Errorf("afterwards it is %+v", got)
 		}
