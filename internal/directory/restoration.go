@@ -22,12 +22,12 @@ const (
 // LostObject is a group, bot or role that was deleted while members who had it
 // were removed, so that their restoration could not bring it back.
 type LostObject struct {
-	Kind ObjectKind
+	Kind ObjectKind `json:"kind"`
 	// PublicID and Name are empty when nobody knows them any more.
-	PublicID string
-	Name     string
+	PublicID string `json:"id"`
+	Name     string `json:"name"`
 	// Users is how many of the restored had it.
-	Users int
+	Users int `json:"users"`
 }
 
 // Restoration is the outcome of restoring a removal or some of it.

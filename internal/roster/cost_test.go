@@ -64,11 +64,22 @@ func TestStatementsDoNotGrowWithTheList(t *testing.T) {
 					return err
 				}
 			}
+			removal := ""
 			removes := func(refs []directory.UserRef, want int) func() error {
 				return func() error {
 					out, err := r.RemoveUsers(ctx, caller, refs, roster.RemovalOptions{})
 					if err == nil && out.Removed != want {
 						t.Errorf("%d of %d removed", out.Removed, want)
+					}
+					removal = out.PublicID
+					return err
+				}
+			}
+			restores := func(refs []directory.UserRef) func() error {
+				return func() error {
+					out, err := r.RestoreUsers(ctx, caller, "", removal, refs, roster.RestoreOptions{})
+					if err == nil && (out.Restored != n || len(out.Lost) > 0) {
+						t.Errorf("%d of %d restored, and lost %v", out.Restored, n, out.Lost)
 					}
 					return err
 				}
@@ -86,6 +97,10 @@ func TestStatementsDoNotGrowWithTheList(t *testing.T) {
 			must(t, r.AssignRole(ctx, auth.Operator(), account, directory.RoleBotTester, bot, emails))
 			got["delete bot"] = traced(func() error { return r.DeleteBot(ctx, auth.Operator(), account, bot) })
 			got["removal by both lists"] = traced(removes(byBoth, n))
+			got["restoration"] = traced(restores(nil))
+			must(t, removes(byBoth, n)())
+			got["restoration by both lists"] = traced(restores(byBoth))
+			must(t, removes(byBoth, n)())
 			must(t, imports(roster.ImportOptions{})())
 			got["removal"] = traced(removes(byEmail, n))
 			got["removal of nobody"] = traced(removes(byEmail, 0))

@@ -35,6 +35,9 @@ type faultVerb struct {
 // eraseAtOnce is the verb that runs without a restore window.
 const eraseAtOnce = "remove users for good"
 
+// restoreLost is the verb that restores a member whose group is gone.
+const restoreLost = "restore users"
+
 var faultVerbs = append([]faultVerb{
 	{name: "remove users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "bo@example.com", "owner@example.com", "no@example.com"), roster.RemovalOptions{RequestID: "id"})
@@ -42,6 +45,13 @@ var faultVerbs = append([]faultVerb{
 	}},
 	{name: eraseAtOnce, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "owner@example.com"), roster.RemovalOptions{RequestID: "id"})
+		return err
+	}},
+	{name: restoreLost, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		out, err := r.RestoreUsers(ctx, auth.Operator(), f.Account, f.Removal, nil, roster.RestoreOptions{RequestID: "id"})
+		if err == nil && (out.Restored != 1 || len(out.Lost) != 1) {
+			err = fmt.Errorf("restored %+v", out)
+		}
 		return err
 	}},
 	{name: "create account", run: func(ctx context.Context, r *roster.Roster, _ *faultCase) error {
@@ -90,6 +100,7 @@ type faultCase struct {
 	DSN, Key, Account string
 	App, Other        string // client ids
 	Group, Bot        string // public ids
+	Removal           string // of gone@example.com
 	AccountID         directory.AccountID
 	Secrets           map[string]string // client secrets by client id
 	Verb              string
@@ -135,8 +146,12 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	must(t, err)
 	f.prepareObjects(t, r)
 	must(t, r.AssignRole(ctx, auth.Operator(), f.Account, directory.RoleAdmin, "", []string{"bo@example.com", "gone@example.com"}))
-	_, err = r.RemoveUsers(ctx, f.Caller(), f.refs("gone@example.com"), roster.RemovalOptions{})
+	out, err := r.RemoveUsers(ctx, f.Caller(), f.refs("gone@example.com"), roster.RemovalOptions{})
 	must(t, err)
+	f.Removal = out.PublicID
+	if verb == restoreLost {
+		must(t, r.DeleteGroup(ctx, auth.Operator(), f.Account, f.Group))
+	}
 	for _, id := range []*string{&f.App, &f.Other} {
 		*id, _, err = r.CreateApp(ctx, auth.Operator(), f.Account, roster.NewApp{Name: "A", Scopes: []directory.Scope{directory.ScopeUserManagement}})
 		must(t, err)

@@ -3,6 +3,7 @@ package roster_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -50,6 +51,8 @@ type history struct {
 	groups  [2][]made
 	bots    [2][]made
 	names   int
+
+	removals [2][]pastRemoval
 }
 
 func (h *history) must(err error) {
@@ -265,11 +268,14 @@ func (h *history) remove(i int) {
 	for _, r := range out.Refused {
 		got = append(got, fmt.Sprint(r.Ref, r.Reason))
 	}
+	gone := map[string]lived{}
 	for email := range h.model[i] {
 		if _, reason := h.judge(i, directory.UserRef{Text: email}); seen[email] && reason == "" {
+			gone[email] = h.model[i][email]
 			delete(h.model[i], email)
 		}
 	}
+	h.removals[i] = append(h.removals[i], pastRemoval{out.PublicID, h.ahead.Load(), gone})
 	if !slices.Equal(got, want) || out.Removed != len(seen)-len(want) {
 		h.t.Fatalf("removal of %+v: %d removed, refused %v, want %v of %d", refs, out.Removed, got, want, len(seen))
 	}
@@ -299,6 +305,85 @@ func (h *history) judge(i int, ref directory.UserRef) (who string, reason direct
 	}
 	return fmt.Sprint(ref.Kind, key), directory.ReasonUserNotFound
 }
+
+// pastRemoval is what one removal has taken and nobody has restored.
+type pastRemoval struct {
+	id     string
+	at     int64 // what the clock was put forward then
+	people map[string]lived
+}
+
+// restore undoes one of the last removals, or names some people as of it.
+func (h *history) restore(i int) {
+	last := len(h.removals[i])
+	if last == 0 {
+		return
+	}
+	removal := h.removals[i][max(0, last-1-rapid.IntRange(0, 4).Draw(h.t, "removal"))]
+	names, refs := slices.Sorted(maps.Keys(removal.people)), []directory.UserRef(nil)
+	if rapid.Bool().Draw(h.t, "some") {
+		names = rapid.SliceOfNDistinct(rapid.SampledFrom(historyPeople), 1, 3, rapid.ID).Draw(h.t, "restore")
+		for _, email := range names {
+			refs = append(refs, directory.UserRef{Text: email})
+		}
+	}
+	out, err := h.roster.RestoreUsers(ctxBackground, h.caller[i], "", removal.id, refs, roster.RestoreOptions{})
+	if over := h.ahead.Load()-removal.at >= int64(historyWindow); over != errors.Is(err, directory.ErrGone) || !over && err != nil {
+		h.t.Fatalf("restore: %v; the window is over: %v", err, over)
+	} else if over {
+		return
+	}
+	var want, got []string
+	for _, email := range names {
+		if reason := h.canReturn(i, removal.people, email); reason != "" {
+			want = append(want, fmt.Sprint(email, reason))
+			continue
+		}
+		m := removal.people[email]
+		delete(removal.people, email)
+		m.Groups = slices.DeleteFunc(slices.Clone(m.Groups), func(g string) bool { return !named(h.groups[i], g) })
+		m.Roles = slices.DeleteFunc(slices.Clone(m.Roles), func(bot string) bool { return bot != "" && !named(h.bots[i], bot) })
+		if len(m.Groups) == 0 {
+			m.Groups = nil
+		}
+		if len(m.Roles) == 0 {
+			m.Roles = nil
+		}
+		h.model[i][email] = m
+	}
+	for _, r := range out.Refused {
+		got = append(got, fmt.Sprint(strings.ToLower(out.Refs[r.Ref].Text), r.Reason))
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) || out.Restored != len(names)-len(want) {
+		h.t.Fatalf("%d restored of %v, refused %v, want %v", out.Restored, names, got, want)
+	}
+}
+
+// canReturn says why somebody of a removal cannot come back, or nothing.
+func (h *history) canReturn(i int, people map[string]lived, email string) directory.Reason {
+	m, removed := people[email]
+	if !removed {
+		return directory.ReasonUserNotFound
+	}
+	if _, exists := h.model[i][email]; exists {
+		return directory.ReasonUserExists
+	}
+	for _, other := range h.model[i] {
+		if m.OrgID != "" && other.OrgID == m.OrgID {
+			return directory.ReasonOrgUserIDIsUsed
+		}
+	}
+	return ""
+}
+
+func named(list []made, name string) bool {
+	return slices.ContainsFunc(list, func(m made) bool { return m.name == name })
+}
+
+// historyWindow is how long a removal can be undone in these histories.
+const historyWindow = 3 * time.Hour
 
 // purge lets the restore window of some removals pass, or of all.
 func (h *history) purge(int) {
@@ -357,8 +442,8 @@ func (h *history) each(i int, query string, row func(a, b, c string)) {
 }
 
 // TestHistoryOfMembersIsThatOfTheModel lets people join, gather groups, roles
-// and bots, lose them and own one another's, leave, be erased and join again, in
-// any order.
+// and bots, lose them and own one another's, leave, come back, be erased and join
+// again, in any order.
 func TestHistoryOfMembersIsThatOfTheModel(t *testing.T) {
 	t.Parallel()
 	steps := []struct {
@@ -376,11 +461,13 @@ func TestHistoryOfMembersIsThatOfTheModel(t *testing.T) {
 		{"transfer account", (*history).transferAccount},
 		{"remove", (*history).remove},
 		{"remove again", (*history).remove},
+		{"restore", (*history).restore},
+		{"restore again", (*history).restore},
 		{"purge", (*history).purge},
 	}
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		var ahead atomic.Int64
-		r, err := roster.Open(ctxBackground, roster.Options{Database: dsn, RestoreWindow: 3 * time.Hour, Store: store.Options{
+		r, err := roster.Open(ctxBackground, roster.Options{Database: dsn, RestoreWindow: historyWindow, Store: store.Options{
 			Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		}})
 		must(t, err)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -129,7 +130,7 @@ func createOp(emails []string) operation {
 					created++
 				}
 			}
-			return fmt.Sprint(created)
+			return strconv.Itoa(created)
 		},
 		do: func(r *modelRace) (string, error) {
 			rows := make([]roster.ImportRow, len(emails))
@@ -137,7 +138,7 @@ func createOp(emails []string) operation {
 				rows[i] = roster.ImportRow{Line: i + 1, Email: email}
 			}
 			out, err := r.roster.ImportUsers(context.Background(), auth.Operator(), r.account, rows, roster.ImportOptions{SkipBad: true})
-			return fmt.Sprint(out.Created), err
+			return strconv.Itoa(out.Created), err
 		},
 	}
 }
@@ -427,11 +428,15 @@ func TestAnomaliesAreSeen(t *testing.T) {
 		{"one person removed twice", [2]operation{removeOp("1", []string{"a"}), removeOp("2", []string{"a"})}, [2]string{}, "bot of o\no in []\nowned by o"},
 		{"an owner removed", [2]operation{removeOp("1", []string{"a"}), transferOp("bot", "a")}, [2]string{}, "bot of a\no in []\nowned by o"},
 		{
-			"two lives in one", [2]operation{restoreOp("r"), createOp([]string{"b"})}, [2]string{"b USER_EXISTS", "1"},
+			"two lives in one",
+			[2]operation{restoreOp("r"), createOp([]string{"b"})},
+			[2]string{"b USER_EXISTS", "1"},
 			"a in [g]\nb in [g]\nbot of o\no in []\nowned by o",
 		},
 		{
-			"a restored member in a group that is gone", [2]operation{restoreOp("r"), deleteGroupOp("g")}, [2]string{},
+			"a restored member in a group that is gone",
+			[2]operation{restoreOp("r"), deleteGroupOp("g")},
+			[2]string{},
 			"a in []\nb in [g]\nbot of o\no in []\nowned by o",
 		},
 		{"nobody owns it", [2]operation{removeOp("1", []string{"a"}), transferOp("", "a")}, [2]string{}, "bot of o\no in []\nowned by "},

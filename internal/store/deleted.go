@@ -7,20 +7,12 @@ import (
 	"roster/internal/directory"
 )
 
-// deletedKind says of what a tombstone (a row of deleted_objects) is left.
-//
 // Deleting an object takes away what live members have by it. Rows of removed
 // members are left alone, as everything else of theirs: they name an object that
 // is gone, and no other will ever have its internal key. A restore drops them
-// and tells by the tombstone what it could not bring back; the purge erases them
-// with the member. So a tombstone is needed while a member can be restored who
-// left before the object went.
-type deletedKind string
-
-const (
-	deletedGroup deletedKind = "group"
-	deletedBot   deletedKind = "bot"
-)
+// and tells by the tombstone, a row of deleted_objects, what it could not bring
+// back; the purge erases them with the member. So a tombstone is needed while a
+// member can be restored who left before the object went.
 
 const (
 	// livePerson is whom a row with a member_id is about, or NULL when they left.
@@ -84,7 +76,7 @@ func (tx *Tx) DeleteGroup(ctx context.Context, publicID string) error {
 		}
 	}
 	tx.later(1, deleteGroup, tx.account, id)
-	tx.leaveTombstone(deletedGroup, int64(id), publicID, name)
+	tx.leaveTombstone(directory.ObjectGroup, int64(id), publicID, name)
 	tx.Record(directory.AuditRun{Kind: directory.AuditGroupDeleted, Object: int64(id)})
 	if len(left) > 0 {
 		tx.Record(directory.AuditRun{Kind: directory.AuditGroupLeft, Object: int64(id), Persons: left})
@@ -108,13 +100,13 @@ func (tx *Tx) DeleteBot(ctx context.Context, publicID string) error {
 		}
 	}
 	tx.later(1, deleteBot, tx.account, bot.ID)
-	tx.leaveTombstone(deletedBot, int64(bot.ID), publicID, bot.Name)
+	tx.leaveTombstone(directory.ObjectBot, int64(bot.ID), publicID, bot.Name)
 	tx.Record(directory.AuditRun{Kind: directory.AuditBotDeleted, Object: int64(bot.ID)})
 	return nil
 }
 
 // leaveTombstone remembers an object that this transaction deletes.
-func (tx *Tx) leaveTombstone(kind deletedKind, id int64, publicID, name string) {
+func (tx *Tx) leaveTombstone(kind directory.ObjectKind, id int64, publicID, name string) {
 	tx.later(1, insertDeleted, tx.account, id, string(kind), publicID, name, tx.batch.At.UnixMicro())
 }
 
