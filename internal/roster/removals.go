@@ -28,8 +28,8 @@ func (r *Roster) Removals(ctx context.Context, caller auth.Caller, accountID str
 }
 
 // Removal returns a removal by its public id, with the refused ids as long as
-// they are kept. The account and the right to it are as for Removals. The error wraps directory.ErrNotFound when the account has no
-// such removal.
+// they are kept. The account and the right to it are as for Removals. The error
+// wraps directory.ErrNotFound when the account has no such removal.
 func (r *Roster) Removal(ctx context.Context, caller auth.Caller, accountID, id string) (directory.RemovalRecord, error) {
 	account, err := r.ownAccount(ctx, caller, accountID, directory.ScopeUserManagement)
 	if err != nil {
