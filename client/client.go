@@ -2,7 +2,7 @@
 // or any other host that speaks the same published API. It makes the token of
 // each call itself, from the client id and secret, or private key, of an app.
 //
-// It covers the removal of users; it retries nothing.
+// It covers the removal of users, its preview and its undo; it retries nothing.
 package client
 
 import (
@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,8 @@ type Client struct {
 	base string
 	http *http.Client
 	mint *mint
+	// knowsOptions is set once the host has shown that it knows DryRun and Atomic.
+	knowsOptions atomic.Bool
 }
 
 // callTimeout is longer than a server takes for the largest call.
@@ -57,33 +60,6 @@ func New(cfg Config) (*Client, error) {
 	return &Client{base: strings.TrimSuffix(u.String(), "/"), http: cfg.HTTPClient, mint: m}, nil
 }
 
-// RemoveUsersRequest names the users to remove, by address, by the
-// organisation's own ids, or both.
-type RemoveUsersRequest struct {
-	EmailIDs   []string `json:"deleteEmailIds,omitempty"`
-	OrgUserIDs []string `json:"orgUserIds,omitempty"`
-}
-
-// FailedUser is a user who was not removed.
-type FailedUser struct {
-	EmailID   string `json:"emailId,omitempty"`
-	OrgUserID string `json:"orgUserId,omitempty"`
-	Reason    Reason `json:"reason"`
-}
-
-// Reason says why.
-type Reason struct {
-	Message string `json:"message"`
-}
-
-// RemoveUsersResult is the answer to a removal.
-type RemoveUsersResult struct {
-	// Message is set when everybody was removed.
-	Message string `json:"msg"`
-	// Failed lists who was not, in the order of the request.
-	Failed []FailedUser `json:"failedUserDetails"`
-}
-
 // Error is a call that was refused as a whole.
 type Error struct {
 	Status  int // HTTP
@@ -96,42 +72,51 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("the server refused the call: %s (HTTP %d, code %d)", e.Message, e.Status, e.Code)
 }
 
-// RemoveUsers removes the named users from the app's account. Those who could
-// not be removed are in the result. An *Error means that the call was refused
-// and nobody was removed; with any other error, such as a broken connection,
-// it is not known whether all or nobody was.
-func (c *Client) RemoveUsers(ctx context.Context, req RemoveUsersRequest) (*RemoveUsersResult, error) {
-	body, err := json.Marshal(req)
+// request is one call of the public API.
+type request struct {
+	method string
+	path   string // behind the host, with its query
+	key    string // Idempotency-Key, unless empty
+	body   any
+}
+
+// call makes a call and returns the body and the header of its answer. Any
+// status but 200 is an *Error.
+func (c *Client) call(ctx context.Context, rq request) (answer []byte, header http.Header, err error) {
+	body, err := json.Marshal(rq.body)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	token, err := c.mint.token(tokenLife)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodDelete, c.base+"/api/public/users", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, rq.method, c.base+rq.path, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("auth", token)
+	if rq.key != "" {
+		r.Header.Set("Idempotency-Key", rq.key)
+	}
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("call the server: %w", err)
+		return nil, nil, fmt.Errorf("call the server: %w", err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the server's answer: %w", err)
+	if answer, err = io.ReadAll(resp.Body); err != nil {
+		return nil, nil, fmt.Errorf("read the server's answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, refusal(resp.StatusCode, answer)
+		return nil, nil, refusal(resp.StatusCode, answer)
 	}
-	var out RemoveUsersResult
-	if err := json.Unmarshal(answer, &out); err != nil || (out.Message == "" && len(out.Failed) == 0) {
-		return nil, fmt.Errorf("the answer of %s is not one of the public API", c.base)
-	}
-	return &out, nil
+	return answer, resp.Header, nil
+}
+
+// foreign is the error for an answer in another form than the API's.
+func (c *Client) foreign() error {
+	return fmt.Errorf("the answer of %s is not one of the public API", c.base)
 }
 
 func refusal(status int, answer []byte) error {

@@ -1,0 +1,158 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+)
+
+const usersPath = "/api/public/users"
+
+// RemoveUsersRequest names the users to remove, by address, by the
+// organisation's own ids, or both.
+//
+// DryRun and Atomic are extensions of this host, and one that does not know
+// them would remove users all the same. So before its first such call a Client
+// asks with an id that can be nobody's whether the host knows both, and then
+// looks for their mark in each answer. A host that fails this is an
+// *OptionError, which says whether users may have been removed.
+type RemoveUsersRequest struct {
+	EmailIDs   []string `json:"deleteEmailIds,omitempty"`
+	OrgUserIDs []string `json:"orgUserIds,omitempty"`
+	// DryRun changes nothing: the result is what a removal would be now.
+	DryRun bool `json:"-"`
+	// Atomic removes all or nobody: when anybody fails, nobody is removed.
+	Atomic bool `json:"-"`
+	// IdempotencyKey, unless empty, lets the call be repeated: for a day the host
+	// gives the first answer again to the same request under the same key. Other
+	// hosts may ignore it.
+	IdempotencyKey string `json:"-"`
+}
+
+// FailedUser is a user who was not removed, or not restored.
+type FailedUser struct {
+	EmailID   string `json:"emailId,omitempty"`
+	OrgUserID string `json:"orgUserId,omitempty"`
+	Reason    Reason `json:"reason"`
+}
+
+// Reason says why.
+type Reason struct {
+	Message string `json:"message"`
+}
+
+// RemoveUsersResult is the answer to a removal.
+type RemoveUsersResult struct {
+	// Message is set when everybody was removed, or would be.
+	Message string `json:"msg"`
+	// Failed lists who was not, in the order of the request.
+	Failed []FailedUser `json:"failedUserDetails"`
+	// DryRun says that this is a preview.
+	DryRun bool `json:"dryRun"`
+	// Atomic says that nobody was removed, because of those who failed.
+	Atomic bool `json:"atomic"`
+	// RemovalID is the id by which the removal can be undone; empty for a preview
+	// and from a host that gives none.
+	RemovalID string `json:"-"`
+}
+
+// OptionError is a host that did not do what DryRun or Atomic asked for.
+type OptionError struct {
+	Option string // "dryRun" or "atomic"
+	// Removed says that the users may have been removed; else nobody was.
+	Removed bool
+}
+
+// Error implements error.
+func (e *OptionError) Error() string {
+	if e.Removed {
+		return "the host ignored the option " + e.Option + ": users may have been removed, although it was asked not to"
+	}
+	return "the host does not know the option " + e.Option + ": nobody was removed"
+}
+
+// RemoveUsers removes the named users from the app's account. Those who could
+// not be removed are in the result. An *Error with a Status below 500 means that
+// the call was refused and nobody was removed; with any other error, such as a
+// broken connection, it is not known whether all or nobody was. An *OptionError
+// says it itself, and comes with the result when there is one.
+func (c *Client) RemoveUsers(ctx context.Context, req RemoveUsersRequest) (*RemoveUsersResult, error) {
+	if (req.DryRun || req.Atomic) && !c.knowsOptions.Load() {
+		if err := c.probe(ctx, req); err != nil {
+			return nil, err
+		}
+	}
+	out, err := c.removeUsers(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if ignored := out.ignores(req); ignored != "" {
+		return out, &OptionError{Option: ignored, Removed: true}
+	}
+	return out, nil
+}
+
+// nobody is an id that is not an address: no host can have a user of that name.
+const nobody = "nobody: does this host know dryRun and atomic?"
+
+// probe asks whether the host knows the options of req by a call that could
+// remove nobody even if it did not.
+func (c *Client) probe(ctx context.Context, req RemoveUsersRequest) error {
+	both := RemoveUsersRequest{EmailIDs: []string{nobody}, DryRun: true, Atomic: true}
+	out, err := c.removeUsers(ctx, both)
+	if err != nil {
+		return err
+	}
+	if ignored := out.ignores(RemoveUsersRequest{DryRun: req.DryRun, Atomic: req.Atomic}); ignored != "" {
+		return &OptionError{Option: ignored}
+	}
+	if out.ignores(both) == "" {
+		c.knowsOptions.Store(true)
+	}
+	return nil
+}
+
+// ignores names the option of req that the answer does not confirm, or "". An
+// answer in which nobody failed has nothing to say about Atomic.
+func (r *RemoveUsersResult) ignores(req RemoveUsersRequest) string {
+	switch {
+	case req.DryRun && !r.DryRun:
+		return "dryRun"
+	case req.Atomic && !r.Atomic && len(r.Failed) > 0:
+		return "atomic"
+	}
+	return ""
+}
+
+// removeUsers makes the call as it is.
+func (c *Client) removeUsers(ctx context.Context, req RemoveUsersRequest) (*RemoveUsersResult, error) {
+	query := url.Values{}
+	if req.DryRun {
+		query.Set("dryRun", "true")
+	}
+	if req.Atomic {
+		query.Set("atomic", "true")
+	}
+	path := usersPath
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	answer, header, err := c.call(ctx, request{method: http.MethodDelete, path: path, key: req.IdempotencyKey, body: req})
+	if err != nil {
+		return nil, err
+	}
+	out := &RemoveUsersResult{}
+	if err := json.Unmarshal(answer, out); err != nil || (out.Message == "" && len(out.Failed) == 0) {
+		return nil, c.foreign()
+	}
+	if id := header.Get("X-Removal-Id"); removalID.MatchString(id) {
+		out.RemovalID = id
+	}
+	return out, nil
+}
+
+// removalID is the form of an id that can stand in a path and be shown to
+// people as part of a command.
+var removalID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`)
