@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// confirm says what is about to be done and asks a person, never a script, for
-// the number of those whom it is done to. Any other answer is an error of the
-// text refused.
-func (e *env) confirm(ctx context.Context, what string, n int, refused string) error {
+// confirm says what is about to be done and asks a person, never a script, to
+// type a word, such as the number of those whom it is done to. Any other answer
+// is an error of the text refused.
+func (e *env) confirm(ctx context.Context, what, word, refused string) error {
 	if !isTerminal(e.in) || !isTerminal(e.err) {
 		return nil
 	}
-	fmt.Fprintf(e.err, "%s Type %d to go on: ", what, n)
+	fmt.Fprintf(e.err, "%s Type %s to go on: ", what, word)
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(e.in).ReadString('\n')
@@ -30,7 +30,7 @@ func (e *env) confirm(ctx context.Context, what string, n int, refused string) e
 	if !strings.HasSuffix(line, "\n") {
 		fmt.Fprintln(e.err)
 	}
-	if strings.TrimSpace(line) != strconv.Itoa(n) {
+	if strings.TrimSpace(line) != word {
 		return errors.New(refused)
 	}
 	return nil

@@ -33,6 +33,7 @@ type textFlag struct {
 var goodValues = map[string]string{
 	"account": "ACCOUNT", "name": "N", "scope": "user_management:user_management", "owner": "ann@example.com",
 	"owner-email": "ann@example.com", "client-id": "cs-1", "host": nobodyThere, "rate-limit": "60/m",
+	"removal": "rm-1",
 }
 
 // nobodyThere is where no server listens.
@@ -86,7 +87,7 @@ func (f *textFlag) arguments(value, account string) []string {
 	switch strings.Join(f.command, " ") {
 	case "user import":
 		args = append(args, "people.csv")
-	case "user remove":
+	case "user remove", "user restore":
 		if f.name != "from" {
 			args = append(args, "ann@example.com")
 		}

@@ -320,7 +320,7 @@ func (c *purgeCommand) purge(ctx context.Context, r *roster.Roster, names []stri
 	}
 	if !c.yes && left > 0 {
 		what := fmt.Sprintf("This erases %s for good.", plural(left, "membership"))
-		if err := c.env.confirm(ctx, what, left, "nothing was erased"); err != nil {
+		if err := c.env.confirm(ctx, what, strconv.Itoa(left), "nothing was erased"); err != nil {
 			return err
 		}
 	}

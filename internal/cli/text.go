@@ -29,6 +29,17 @@ func printableLines(s string) string {
 	}, s)
 }
 
+// shellWord is s as one word of a command line that a shell reads.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.:/", r))
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(printable(s), "'", `'\''`) + "'"
+}
+
 // wrap breaks a help text into lines of 80 columns at most, at its blanks.
 func wrap(s string) string {
 	var b strings.Builder

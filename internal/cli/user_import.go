@@ -17,7 +17,8 @@ import (
 )
 
 func (e *env) userCommand() *cobra.Command {
-	return group("user", "Import, list and remove users", e.userImportCommand(), e.userListCommand(), e.userRemoveCommand())
+	return group("user", "Import, list, remove and restore users",
+		e.userImportCommand(), e.userListCommand(), e.userRemoveCommand(), e.userRestoreCommand())
 }
 
 func (e *env) userImportCommand() *cobra.Command {
