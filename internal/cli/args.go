@@ -25,3 +25,13 @@ func wants(names ...string) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// wantsSome checks that the first argument is there; more may follow.
+func wantsSome(first, more string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("%s is missing: '%s' wants %s [%s]", first, cmd.CommandPath(), first, more)
+		}
+		return nil
+	}
+}

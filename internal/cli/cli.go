@@ -26,7 +26,7 @@ const (
 	exitDone    = 0
 	exitFailed  = 1
 	exitUsage   = 2
-	exitPartial = 3 // some users were not removed or imported
+	exitPartial = 3 // some users were not removed, restored or imported
 )
 
 // env is what a command works with.
@@ -93,12 +93,14 @@ To set up your own:      roster account create --name "Example" --owner-email yo
                          roster user import --account ID people.csv
                          roster serve
 To remove people:        roster user remove --host http://127.0.0.1:8080 --client-id ID --from leavers.csv
+To take it back:         roster user restore --host http://127.0.0.1:8080 --client-id ID --removal ID --all
 
 Every flag can be set in the environment as ROSTER_ and its name in capitals,
 such as ROSTER_DATABASE for --database; the command line wins.
 'roster completion SHELL --help' says how a shell learns to complete all this.
 Results go to standard output: as text on a terminal, else as JSON.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some users were not removed or imported.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some users were not removed,
+restored or imported.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {

@@ -113,12 +113,19 @@ func cmdGet(ts *testscript.TestScript, _ bool, args []string) {
 // cmdOne puts the id of the only removal on standard output into a variable:
 // one REMOVAL
 func cmdOne(ts *testscript.TestScript, _ bool, args []string) {
-	var list struct{ Removals []struct{ ID string } }
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &list))
-	if len(list.Removals) != 1 {
-		ts.Fatalf("standard output has %d removals", len(list.Removals))
+	var out struct {
+		Removals   []struct{ ID string } // of 'removal list'
+		RemovalIDs []string              // of 'user remove'
 	}
-	ts.Setenv(args[0], list.Removals[0].ID)
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &out))
+	ids := out.RemovalIDs
+	for _, r := range out.Removals {
+		ids = append(ids, r.ID)
+	}
+	if len(ids) != 1 {
+		ts.Fatalf("standard output has the removals %q", ids)
+	}
+	ts.Setenv(args[0], ids[0])
 }
 
 // cmdCert makes a certificate for 127.0.0.1 that vouches for itself, and its

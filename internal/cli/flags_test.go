@@ -98,6 +98,11 @@ func (f *textFlag) arguments(value, account string) []string {
 		if f.name != "account" {
 			args = append(args, "--account="+account)
 		}
+	case "removal restore":
+		args = append(args, "rm-1")
+		if f.name != "from" {
+			args = append(args, "ann@example.com")
+		}
 	case "demo":
 		args = append(args, "--once")
 	}

@@ -17,8 +17,8 @@ import (
 )
 
 func (e *env) removalCommand() *cobra.Command {
-	return group("removal", "Look at removals, and end the time in which they can be undone",
-		e.removalListCommand(), e.removalShowCommand(), e.removalPurgeCommand())
+	return group("removal", "Look at removals, undo them, and end the time for that",
+		e.removalListCommand(), e.removalShowCommand(), e.removalRestoreCommand(), e.removalPurgeCommand())
 }
 
 // windowFlag adds --restore-window, of which setWindow makes options.

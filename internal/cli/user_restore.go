@@ -30,7 +30,9 @@ restored. The id of a removal is what 'roster user remove' prints.
 --all restores everybody of the removal.
 
 Those who cannot be restored are listed with the reason, and the exit code is
-then 3. The same command may be run again.`,
+then 3. What was deleted meanwhile, such as a group, is named: nobody can have it
+again. The command may be run again: who is back already is not found, or with
+--all no failure.`,
 		Example: `  export ROSTER_CLIENT_SECRET=...
   roster user restore --removal rm-... ann@example.com --host https://users.example.com --client-id cs-...
   roster user restore --removal rm-... --all --host https://users.example.com --client-id cs-...`,
