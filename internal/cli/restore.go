@@ -113,6 +113,8 @@ func (r *restoreReport) summary() string {
 		return "Nobody is known to be restored."
 	case r.Error != "": // what became of the call that failed is not always known
 		return fmt.Sprintf("%d of %d users are known to be restored. Run the same command again to go on.", *r.Restored, *r.Requested)
+	case r.Restored != nil && *r.Requested == 0:
+		return "Nobody of the removal is still removed."
 	case r.Restored != nil:
 		return fmt.Sprintf("%d of %d users restored, %d not restored.", *r.Restored, *r.Requested, *r.Requested-*r.Restored)
 	case len(r.Failed) > 0:

@@ -37,6 +37,8 @@ func (s *staff) isIn(name string) bool {
 	return strings.Contains(strings.Join(s.Members(s.account), " "), name+"@")
 }
 
+var removalIDs = regexp.MustCompile(`rm-[0-9a-f-]{36}`)
+
 // A preview asks nobody and says what would be.
 func TestPreviewOnTerminal(t *testing.T) {
 	t.Parallel()
@@ -183,7 +185,7 @@ func TestRestoreOfSomeOnTerminal(t *testing.T) {
 		s := newStaff(t, dsn)
 		run := startSession(t, normal(append(s.env, "ROSTER_JSON=true")...), "user", "remove", "--yes", "ann@example.com", "cy@example.com")
 		run.end(0)
-		id := regexp.MustCompile(`rm-[0-9a-f-]{36}`).FindString(run.String())
+		id := removalIDs.FindString(run.String())
 		run = startSession(t, normal(s.env...), "user", "restore", "--removal", id, "ann@example.com", "bo@example.com")
 		run.end(3)
 		want := strings.Join([]string{
@@ -196,8 +198,17 @@ func TestRestoreOfSomeOnTerminal(t *testing.T) {
 		if run.String() != want || !s.isIn("ann") || s.isIn("cy") {
 			t.Errorf("the terminal shows\n%s\nnot\n%s", run, want)
 		}
-		s.Users(s.account, "cy@example.com")
+		whole := startSession(t, normal(s.env...), "user", "remove", "--yes", "dee@example.com")
+		whole.end(0)
 		operator := normal("ROSTER_DATABASE="+dsn, "ROSTER_ACCOUNT="+s.account)
+		for _, want := range []string{"1 of 1 users restored, 0 not restored.\r\n", "Nobody of the removal is still removed.\r\n"} {
+			run = startSession(t, operator, "removal", "restore", removalIDs.FindString(whole.String()), "--all", "--yes")
+			run.end(0)
+			if run.String() != want || !s.isIn("dee") {
+				t.Errorf("the terminal shows %q", run)
+			}
+		}
+		s.Users(s.account, "cy@example.com")
 		run = startSession(t, operator, "removal", "restore", id, "--all", "--yes")
 		run.end(3)
 		want = strings.Join([]string{

@@ -1,6 +1,6 @@
 // Package demo shows the product at work: it serves a throw-away directory with
-// a sample account, removes some of its users over HTTP, and prints each
-// request and answer as they go over the wire. It uses the same server and
+// a sample account, removes some of its users over HTTP and restores one, and
+// prints each request and answer as they go over the wire. It uses the same server and
 // verbs as everybody else.
 package demo
 
@@ -29,7 +29,7 @@ import (
 type Options struct {
 	// Addr is where to listen; port 0 takes a free one.
 	Addr string
-	// Once ends the demo after the removals; else it serves until ctx ends.
+	// Once ends the demo after the story; else it serves until ctx ends.
 	Once bool
 	// Out gets what is shown, Err what goes wrong.
 	Out, Err io.Writer
@@ -90,14 +90,7 @@ func show(ctx context.Context, o Options, srv *server.Server) error {
 	}
 	fmt.Fprintf(o.Out, "roster serves a sample account of %d people at %s\n", s.size, srv.URL())
 
-	leavers := []string{s.rows[0].Email, strings.ToUpper(s.rows[1].Email), s.rows[9].Email}
-	fmt.Fprint(o.Out, "\n--- Three people leave. Case does not matter. ---\n\n")
-	if err := s.remove(ctx, o.Out, srv.URL(), `{"deleteEmailIds":["`+strings.Join(leavers, `","`)+`"]}`); err != nil {
-		return err
-	}
-	fmt.Fprint(o.Out, "\n--- One leaves; the other owns a bot and must hand it over first. ---\n\n")
-	body := `{"deleteEmailIds":["` + deskOwner + `","` + s.rows[2].Email + `"]}`
-	if err := s.remove(ctx, o.Out, srv.URL(), body); err != nil {
+	if err := s.story(ctx, o.Out, srv.URL()); err != nil {
 		return err
 	}
 	if err := s.count(ctx, o.Out, srv.Roster()); err != nil || o.Once {
@@ -118,6 +111,31 @@ curl -X DELETE '%s/api/public/users' \
 Ctrl-C stops the demo and deletes its data.
 `, srv.URL(), token, s.rows[3].OrgUserID)
 	return nil
+}
+
+// story makes the calls of the demo.
+func (s *sample) story(ctx context.Context, out io.Writer, url string) error {
+	const users = "/api/public/users"
+	body := func(emails ...string) string { return `{"deleteEmailIds":["` + strings.Join(emails, `","`) + `"]}` }
+	three := body(s.rows[0].Email, strings.ToUpper(s.rows[1].Email), s.rows[9].Email)
+
+	fmt.Fprint(out, "\n--- A preview: could these three leave? It changes nothing. ---\n\n")
+	if _, err := s.call(ctx, out, http.MethodDelete, url+users+"?dryRun=true", three); err != nil {
+		return err
+	}
+	fmt.Fprint(out, "\n--- The three leave. Case does not matter. ---\n\n")
+	answer, err := s.call(ctx, out, http.MethodDelete, url+users, three)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(out, "\n--- One leaves; the other owns a bot and must hand it over first. ---\n\n")
+	if _, err := s.call(ctx, out, http.MethodDelete, url+users, body(deskOwner, s.rows[2].Email)); err != nil {
+		return err
+	}
+	fmt.Fprint(out, "\n--- The first of the three was a mistake: back, with groups and roles. ---\n\n")
+	undo := url + users + "/removals/" + answer.Get("X-Removal-Id") + "/restore"
+	_, err = s.call(ctx, out, http.MethodPost, undo, body(s.rows[0].Email))
+	return err
 }
 
 // fill makes the sample account.
@@ -187,39 +205,39 @@ func (s *sample) addBots(ctx context.Context, r *roster.Roster) error {
 	return nil
 }
 
-// remove calls the public API with a fresh token, and prints the request and
-// the answer as they went over the wire.
-func (s *sample) remove(ctx context.Context, out io.Writer, url, body string) error {
+// call calls the public API with a fresh token, prints the request and the
+// answer as they went over the wire, and returns the answer's header.
+func (s *sample) call(ctx context.Context, out io.Writer, method, url, body string) (http.Header, error) {
 	token, err := client.NewToken(s.app)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, url+"/api/public/users", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("auth", token)
 	sent, err := httputil.DumpRequestOut(req, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("call the server: %w", err)
+		return nil, fmt.Errorf("call the server: %w", err)
 	}
 	defer resp.Body.Close()
 	received, err := httputil.DumpResponse(resp, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	printWire(out, "> ", sent)
 	fmt.Fprintln(out)
 	printWire(out, "< ", received)
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the removal was refused: %s", resp.Status)
+		return nil, fmt.Errorf("the call was refused: %s", resp.Status)
 	}
-	return nil
+	return resp.Header, nil
 }
 
 func printWire(out io.Writer, mark string, message []byte) {
