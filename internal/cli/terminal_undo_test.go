@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"roster/internal/auth"
 	"roster/internal/rostertest"
 	"roster/internal/storetest"
 )
@@ -248,6 +249,37 @@ func TestRestoreNamesWhatIsGone(t *testing.T) {
 			t.Errorf("the terminal shows\n%s\nnot\n%s", run, want)
 		}
 	}
+}
+
+// The operator is told the same by the database, and what was lost is in JSON.
+func TestOperatorIsToldWhatIsGone(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		s := newStaff(t, dsn)
+		group, err := s.Roster.CreateGroup(t.Context(), auth.Operator(), s.account, "Sales", []string{"ann@example.com", "cy@example.com", "dee@example.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := startSession(t, normal(s.env...), "user", "remove", "--yes", "ann@example.com", "cy@example.com", "dee@example.com")
+		run.end(0)
+		id := removalIDs.FindString(run.String())
+		if err := s.Roster.DeleteGroup(t.Context(), auth.Operator(), s.account, group); err != nil {
+			t.Fatal(err)
+		}
+		operator := normal("ROSTER_DATABASE="+dsn, "ROSTER_ACCOUNT="+s.account)
+		run = startSession(t, operator, "removal", "restore", id, "ann@example.com", "cy@example.com")
+		run.end(0)
+		want := "DELETED MEANWHILE  NAME   USERS WITHOUT IT\r\ngroup              Sales  2\r\n\r\n2 of 2 users restored, 0 not restored.\r\n"
+		if run.String() != want {
+			t.Errorf("the terminal shows\n%s\nnot\n%s", run, want)
+		}
+		run = startSession(t, normal(append(s.env, "ROSTER_JSON=true")...), "user", "restore", "--removal", id, "dee@example.com")
+		run.end(0)
+		want = `{"removalId":"` + id + `","requested":1,"restored":1,"failed":[],"notRestored":[{"kind":"group","id":"` + group + `","name":"Sales","users":1}]}` + "\r\n"
+		if run.String() != want {
+			t.Errorf("the terminal shows\n%s\nnot\n%s", run, want)
+		}
+	})
 }
 
 // A restore of many shows how far it has come; a whole one that it goes on.

@@ -31,6 +31,24 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+// What a person pastes into a shell stays one word.
+func TestShellWord(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"https://users.example.com:8443/a_b-c": "https://users.example.com:8443/a_b-c",
+		"":                                     "''",
+		"a b":                                  "'a b'",
+		"$(x)`y`;":                             "'$(x)`y`;'",
+		"it's":                                 `'it'\''s'`,
+		"http://[::1]:80":                      "'http://[::1]:80'",
+		"é\x1b":                                "'é\ufffd'",
+	} {
+		if got := shellWord(text); got != want {
+			t.Errorf("%q becomes %q, not %q", text, got, want)
+		}
+	}
+}
+
 // Columns are aligned as a terminal shows them, and hostile texts stay in theirs.
 func TestTable(t *testing.T) {
 	t.Parallel()
