@@ -148,7 +148,9 @@ func TestOptions(t *testing.T) {
 			t.Errorf("call %d: error %v, result\n%s", i, err, diff)
 		}
 	}
-	call := func(query string) string { return `DELETE /api/public/users?` + query + ` {"deleteEmailIds":["ann@example.com"]}` }
+	call := func(query string) string {
+		return `DELETE /api/public/users?` + query + ` {"deleteEmailIds":["ann@example.com"]}`
+	}
 	h.check(t, probe, call("dryRun=true"), call("atomic=true"), call("atomic=true"), call("atomic=true&dryRun=true"))
 }
 
