@@ -81,6 +81,18 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 		{path: removalsPath, byID: true, under: "/restore", endpoints: endpoints{
 			http.MethodPost: {directory.ScopeUserManagement, a.restoreUsers},
 		}},
+		{path: userRolesPath, endpoints: endpoints{
+			http.MethodGet: {directory.ScopeRoleManagement, listOf("users", a.userRoles, appendUserRoles)},
+		}},
+		{path: rolesPath, endpoints: endpoints{
+			http.MethodGet: {directory.ScopeRoleManagement, listOf("roles", a.roles, appendRole)},
+		}},
+		{path: groupsPath, endpoints: endpoints{
+			http.MethodGet: {directory.ScopeRoleManagement, a.listGroups},
+		}},
+		{path: botsPath, endpoints: endpoints{
+			http.MethodGet: {directory.ScopeRoleManagement, listOf("bots", a.bots, appendBot)},
+		}},
 	}
 	return a
 }
@@ -90,6 +102,14 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 const (
 	usersPath    = "/api/public/users"
 	removalsPath = usersPath + "/removals"
+)
+
+// Paths of the lists.
+const (
+	userRolesPath = "/api/public/alluserroles"
+	rolesPath     = "/api/public/roles"
+	groupsPath    = "/api/public/groups"
+	botsPath      = "/api/public/bots"
 )
 
 // call is a request that passed the checks that all endpoints share.
@@ -190,9 +210,12 @@ func answer(w http.ResponseWriter, write func(*bufio.Writer)) { answerAs(w, cont
 // answerAs is answer for a body of another type.
 func answerAs(w http.ResponseWriter, contentType string, write func(*bufio.Writer)) {
 	w.Header().Set("Content-Type", contentType)
-	buf := bufio.NewWriterSize(w, 32<<10)
+	buf := bufio.NewWriterSize(w, answerBuffer)
 	write(buf)
 	_ = buf.Flush() // the client is gone; what was done stands
 }
 
 const contentType = "application/json; charset=utf-8"
+
+// answerBuffer is how many bytes of an answer go out at once.
+const answerBuffer = 32 << 10

@@ -16,20 +16,22 @@ import (
 	"roster/internal/storetest"
 )
 
-// assign gives a member a role.
-func (w *world) assign(role, bot, email string) {
+// assign gives members a role.
+func (w *world) assign(role, bot string, emails ...string) {
 	w.T.Helper()
-	if err := w.Roster.AssignRole(context.Background(), auth.Operator(), w.account, role, bot, []string{email}); err != nil {
+	if err := w.Roster.AssignRole(context.Background(), auth.Operator(), w.account, role, bot, emails); err != nil {
 		w.T.Fatal(err)
 	}
 }
 
-// group makes a group.
-func (w *world) group(name string, emails ...string) {
+// group makes a group and returns its id.
+func (w *world) group(name string, emails ...string) string {
 	w.T.Helper()
-	if _, err := w.Roster.CreateGroup(context.Background(), auth.Operator(), w.account, name, emails); err != nil {
+	id, err := w.Roster.CreateGroup(context.Background(), auth.Operator(), w.account, name, emails)
+	if err != nil {
 		w.T.Fatal(err)
 	}
+	return id
 }
 
 // query reads a row's only column, of the account under test as $1.

@@ -55,6 +55,11 @@ func (s *Store) HotStatements() map[string]string {
 		"deleteBotTasks": deleteBotTasks, "deleteBotUsers": deleteBotUsers, "deleteBotGroups": deleteBotGroups,
 		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows, "selectRole": selectRole + s.engine.holdRows,
 	})
+	maps.Copy(statements, map[string]string{
+		"selectNested": selectNested, "selectUsersOf": selectUsersOf, "membersByID": membersByID,
+		"accessRoles": accessRoles, "accessGroups": accessGroups, "groupsAbove": groupsAbove, "rolesOfGroups": rolesOfGroups,
+		"ownerRoles": ownerRoles, "rolesByID": rolesByID, "botsByID": botsByID, "groupsByID": groupsByID,
+	})
 	return statements
 }
 
@@ -63,8 +68,11 @@ func (s *Store) HotStatements() map[string]string {
 // that index.
 func OrderedStatements() map[string][2]string {
 	return map[string][2]string{
-		"listRemovals": {listRemovals, "removals_created"},
-		"selectDue":    {selectDue, "removals_unpurged"},
+		"listRemovals":  {listRemovals, "removals_created"},
+		"selectDue":     {selectDue, "removals_unpurged"},
+		"pageOfMembers": {pageOfMembers, "member_profiles_created"},
+		"listGroups":    {listGroups, "groups_created"},
+		"listBots":      {listBots, "bots_created"},
 	}
 }
 

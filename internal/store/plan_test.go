@@ -82,6 +82,21 @@ var planArgs = map[string][]string{
 	"selectRemoval": {"{account}", "rm-1"},
 	"listRemovals":  {"{account}", "50", "0"},
 
+	"pageOfMembers": {"{account}", "50", "0"},
+	"listGroups":    {"{account}", "50", "0"},
+	"listBots":      {"{account}", "50", "0"},
+	"membersByID":   {"{account}", "{ids}"},
+	"selectNested":  {"{account}", "{ids}"},
+	"selectUsersOf": {"{account}", "{ids}"},
+	"accessRoles":   {"{account}", "{ids}"},
+	"accessGroups":  {"{account}", "{ids}"},
+	"groupsAbove":   {"{account}", "{ids}"},
+	"rolesOfGroups": {"{account}", "{ids}"},
+	"ownerRoles":    {"{account}", "admin", "Bot Owner"},
+	"rolesByID":     {"{account}", "{ids}"},
+	"botsByID":      {"{account}", "{ids}"},
+	"groupsByID":    {"{account}", "{ids}"},
+
 	"admitCall":         {"{account}", "1000300000000", "[[60,60000000],[1800,3600000000]]", "1000001", "x", "0"},
 	"selectRecentCalls": {"{account}", "100", "app", "0"},
 }

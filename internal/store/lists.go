@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"roster/internal/directory"
+)
+
+// Lists run in the order of creation: by the time at which the transaction
+// began, since ids come in blocks for each process. Each reads its total and its
+// page from one state of the database, and what hangs on the items of the page
+// by a statement for all of them.
+const (
+	countMembers = `SELECT COUNT(*) FROM live_members WHERE account_id = $1`
+	// Each member of the index is looked up, and left out when they have left: joined
+	// to live_members, PostgreSQL would rather sort all of the account.
+	pageOfMembers = `SELECT o.member_id FROM member_profiles o WHERE o.account_id = $1 AND (
+  SELECT m.removal_id IS NULL FROM members m WHERE m.account_id = o.account_id AND m.id = o.member_id
+) IS TRUE ORDER BY o.account_id, o.created_at, o.member_id LIMIT $2 OFFSET $3`
+	membersByID = `SELECT m.id, a.public_id, p.public_id, f.email, COALESCE(m.org_user_id, ''), f.is_developer, f.can_create_bot
+FROM ` + listedIDs + ` CROSS JOIN accounts a CROSS JOIN live_members m CROSS JOIN persons p CROSS JOIN member_profiles f
+WHERE a.id = j.account_id AND m.account_id = j.account_id AND m.id = j.id AND p.id = m.person_id
+  AND f.account_id = m.account_id AND f.member_id = m.id ORDER BY j.key`
+
+	roleColumns = `SELECT id, public_id, kind, name, description, permissions, built_in, created_at FROM roles WHERE account_id = $1`
+	countRoles  = `SELECT COUNT(*) FROM roles WHERE account_id = $1 AND ($2 = '' OR kind = $2)`
+	listRoles   = roleColumns + ` AND ($2 = '' OR kind = $2) ORDER BY created_at, id LIMIT $3 OFFSET $4`
+
+	groupColumns = `SELECT id, public_id, name, description, created_at FROM groups WHERE account_id = $1`
+	countGroups  = `SELECT COUNT(*) FROM groups WHERE account_id = $1`
+	listGroups   = groupColumns + ` ORDER BY account_id, created_at, id LIMIT $2 OFFSET $3`
+	selectNested = `SELECT x.parent_id, o.id, o.public_id, o.name, o.description, o.created_at
+FROM ` + keyedIDs + ` CROSS JOIN group_groups x CROSS JOIN groups o
+WHERE x.account_id = j.account_id AND x.parent_id = j.id AND o.account_id = x.account_id AND o.id = x.child_id
+ORDER BY o.created_at, o.id`
+	selectUsersOf = `SELECT x.group_id, p.public_id, f.email, f.first_name, f.last_name, f.status
+FROM ` + listedIDs + ` CROSS JOIN group_members x CROSS JOIN live_members m CROSS JOIN persons p CROSS JOIN member_profiles f
+WHERE x.account_id = j.account_id AND x.group_id = j.id AND m.account_id = x.account_id AND m.id = x.member_id
+  AND p.id = m.person_id AND f.account_id = m.account_id AND f.member_id = m.id
+ORDER BY j.key, x.member_id`
+
+	countBots = `SELECT COUNT(*) FROM bots WHERE account_id = $1`
+	listBots  = `SELECT id, public_id, name, owner_id, created_at FROM bots WHERE account_id = $1 ORDER BY account_id, created_at, id LIMIT $2 OFFSET $3`
+
+	// listedIDs is keyedIDs with the places in the list.
+	listedIDs = `(SELECT key, CAST($1 AS BIGINT) AS account_id, CAST(atom AS BIGINT) AS id FROM json_each($2) ` + list + `) j`
+)
+
+// readPage reads a page of a list in one state of the database: its total by
+// count, and, unless it lies beyond the end, its items by rows. args are those of
+// both queries, to which the page is added.
+func readPage[T any](ctx context.Context, r *reader, page directory.Page, count, rows string, args []any,
+	scan func(*sql.Rows) (T, error),
+) (directory.List[T], error) {
+	var out directory.List[T]
+	if err := r.row(ctx, count, args...).Scan(&out.Total); err != nil {
+		return out, err
+	}
+	out.More = page.More(out.Total)
+	if page.Skip() >= out.Total {
+		return out, nil
+	}
+	out.Items = make([]T, 0, min(page.Limit, out.Total-page.Skip()))
+	err := r.each(ctx, func(rows *sql.Rows) error {
+		item, err := scan(rows)
+		out.Items = append(out.Items, item)
+		return err
+	}, rows, append(args, page.Limit, page.Skip())...)
+	return out, err
+}
+
+// Roles returns a page of the account's roles; an empty kind is for both kinds.
+func (s *Store) Roles(ctx context.Context, account directory.AccountID, kind directory.RoleKind, page directory.Page) (out directory.List[directory.Role], err error) {
+	err = s.snapshot(ctx, func(r *reader) (err error) {
+		out, err = readPage(ctx, r, page, countRoles, listRoles, []any{account, string(kind)}, scanRole)
+		return err
+	})
+	return out, wrapf(err, "list the roles")
+}
+
+func scanRole(rows *sql.Rows) (r directory.Role, err error) {
+	var permissions string
+	var created int64
+	if err := rows.Scan(&r.ID, &r.PublicID, &r.Kind, &r.Name, &r.Description, &permissions, &r.BuiltIn, &created); err != nil {
+		return r, err
+	}
+	r.Created = fromMicros(created)
+	if r.BuiltIn {
+		r.Permissions = directory.BuiltInPermissions(r.Kind, r.Name)
+		return r, nil
+	}
+	if err := json.Unmarshal([]byte(permissions), &r.Permissions); err != nil {
+		return r, fmt.Errorf("read the permissions of role %s: %w", r.PublicID, err)
+	}
+	return r, nil
+}
+
+// Groups calls users with a page of the account's groups and with what reads the
+// people in them; see GroupUsers. Both see one state of the database.
+func (s *Store) Groups(ctx context.Context, account directory.AccountID, page directory.Page,
+	users func(directory.List[directory.GroupEntry], GroupUsers) error,
+) error {
+	return s.snapshot(ctx, func(r *reader) error {
+		out, err := readPage(ctx, r, page, countGroups, listGroups, []any{account}, scanGroupEntry)
+		if err != nil {
+			return wrapf(err, "list the groups")
+		}
+		ids := make([]directory.GroupID, len(out.Items))
+		at := make(map[directory.GroupID]int, len(ids))
+		for i := range out.Items {
+			ids[i], at[out.Items[i].ID] = out.Items[i].ID, i
+		}
+		list := jsonInts(ids)
+		if len(ids) > 0 {
+			err = r.each(ctx, func(rows *sql.Rows) error {
+				var parent directory.GroupID
+				var created int64
+				var g directory.Group
+				if err := rows.Scan(&parent, &g.ID, &g.PublicID, &g.Name, &g.Description, &created); err != nil {
+					return err
+				}
+				g.Created = fromMicros(created)
+				out.Items[at[parent]].Nested = append(out.Items[at[parent]].Nested, g)
+				return nil
+			}, selectNested, account, list)
+		}
+		if err != nil {
+			return wrapf(err, "list what is nested in the groups")
+		}
+		return users(out, func(yield func(at int, user directory.Member) error) error {
+			if len(ids) == 0 {
+				return nil
+			}
+			err := r.each(ctx, func(rows *sql.Rows) error {
+				var group directory.GroupID
+				var m directory.Member
+				if err := rows.Scan(&group, &m.UserID, &m.Email, &m.Profile.FirstName, &m.Profile.LastName, &m.Status); err != nil {
+					return err
+				}
+				return yield(at[group], m)
+			}, selectUsersOf, account, list)
+			return wrapf(err, "list the users of the groups")
+		})
+	})
+}
+
+// GroupUsers calls yield for each live member of the groups of a page, group by
+// group: at is the index of the group. Of a member it has what the list shows.
+// Nothing of it is kept: a group may have a million.
+type GroupUsers = func(yield func(at int, user directory.Member) error) error
+
+func scanGroupEntry(rows *sql.Rows) (g directory.GroupEntry, err error) {
+	g.Group, err = scanGroup(rows)
+	return g, err
+}
+
+func scanGroup(row scanner) (g directory.Group, err error) {
+	var created int64
+	err = row.Scan(&g.ID, &g.PublicID, &g.Name, &g.Description, &created)
+	g.Created = fromMicros(created)
+	return g, err
+}
+
+// Bots returns a page of the account's bots.
+func (s *Store) Bots(ctx context.Context, account directory.AccountID, page directory.Page) (out directory.List[directory.BotEntry], err error) {
+	err = s.snapshot(ctx, func(r *reader) (err error) {
+		out, err = readPage(ctx, r, page, countBots, listBots, []any{account}, func(rows *sql.Rows) (b directory.BotEntry, err error) {
+			b.Bot, err = scanBot(rows)
+			return b, err
+		})
+		if err != nil || len(out.Items) == 0 {
+			return err
+		}
+		owners := make([]directory.MemberID, len(out.Items))
+		for i := range out.Items {
+			owners[i] = out.Items[i].Owner
+		}
+		found, err := r.describe(ctx, account, owners)
+		of := make(map[directory.MemberID]*directory.MemberRoles, len(found))
+		for i := range found {
+			of[found[i].ID] = &found[i]
+		}
+		for i := range out.Items {
+			if owner := of[out.Items[i].Owner]; owner != nil {
+				out.Items[i].AccountID, out.Items[i].OwnerUserID, out.Items[i].OwnerEmail = owner.AccountID, owner.UserID, owner.Email
+			}
+		}
+		return err
+	})
+	return out, wrapf(err, "list the bots")
+}
+
+func scanBot(row scanner) (b directory.Bot, err error) {
+	var created int64
+	err = row.Scan(&b.ID, &b.PublicID, &b.Name, &b.Owner, &created)
+	b.Created = fromMicros(created)
+	return b, err
+}
+
+// UserRoles returns a page of the account's live members with their roles.
+func (s *Store) UserRoles(ctx context.Context, account directory.AccountID, page directory.Page) (out directory.List[directory.MemberRoles], err error) {
+	err = s.snapshot(ctx, func(r *reader) (err error) {
+		ids, err := readPage(ctx, r, page, countMembers, pageOfMembers, []any{account}, func(rows *sql.Rows) (id directory.MemberID, err error) {
+			return id, rows.Scan(&id)
+		})
+		out.Total, out.More = ids.Total, ids.More
+		if err != nil || len(ids.Items) == 0 {
+			return err
+		}
+		if out.Items, err = r.describe(ctx, account, ids.Items); err != nil {
+			return err
+		}
+		access, err := r.Access(ctx, account, ids.Items)
+		for i := range out.Items {
+			out.Items[i].Access = access[out.Items[i].ID]
+		}
+		return err
+	})
+	return out, wrapf(err, "list the users' roles")
+}
+
+// describe reads live members, in the order of the list, each as often as they
+// are in it. Their access is left empty.
+func (r *reader) describe(ctx context.Context, account directory.AccountID, ids []directory.MemberID) (members []directory.MemberRoles, err error) {
+	err = r.each(ctx, func(rows *sql.Rows) error {
+		var m directory.MemberRoles
+		err := rows.Scan(&m.ID, &m.AccountID, &m.UserID, &m.Email, &m.OrgUserID, &m.IsDeveloper, &m.CanCreateBot)
+		members = append(members, m)
+		return err
+	}, membersByID, account, jsonInts(ids))
+	return members, wrapf(err, "read the members")
+}
