@@ -1,6 +1,9 @@
 package directory
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // IDKind says by which of its ids a request names a user.
 type IDKind uint8
@@ -160,12 +163,25 @@ func (r UserRef) key() (string, bool) {
 	if r.NotText {
 		return "", false
 	}
+	key, err := r.parse()
+	return key, err == nil
+}
+
+func (r UserRef) parse() (key string, err error) {
 	if r.Kind == ByOrgUserID {
-		id, err := ParseOrgUserID(r.Text)
-		return id, err == nil
+		return ParseOrgUserID(r.Text)
 	}
 	email, err := ParseEmail(r.Text)
-	return email.Key, err == nil
+	return email.Key, err
+}
+
+// Check returns nil when the text can be an id, and otherwise an error that wraps
+// ErrInvalid and quotes it.
+func (r UserRef) Check() error {
+	if _, err := r.parse(); err != nil {
+		return fmt.Errorf("%q: %w", r.Text, err)
+	}
+	return nil
 }
 
 // Candidate is a live member of the account whom a Selection names.
@@ -241,6 +257,18 @@ func (s *Selection) refuseRest(refused []Refusal, matched []bool) []Refusal {
 			}
 		}
 	}
+	return refused
+}
+
+// Unfound returns refusals of those whom the selection names and who are not among
+// the live members found, in the order of the request.
+func (s *Selection) Unfound(found []Candidate) []Refusal {
+	matched := make([]bool, s.refs)
+	for i := range found {
+		s.match(&found[i], matched)
+	}
+	refused := s.refuseRest(nil, matched)
+	slices.SortFunc(refused, func(a, b Refusal) int { return a.Ref - b.Ref })
 	return refused
 }
 

@@ -159,70 +159,49 @@ func (r *Roster) CreateBot(ctx context.Context, caller auth.Caller, accountID, n
 	return id, err
 }
 
-// CreateGroup makes a group of live members, named by address, and returns its
-// public id.
-func (r *Roster) CreateGroup(ctx context.Context, caller auth.Caller, accountID, name string, members []string) (string, error) {
-	name, err := directory.ParseName("group name", name)
-	if err != nil {
-		return "", err
-	}
-	id := directory.NewGroupID()
-	err = r.attach(ctx, caller, accountID, members, func(tx *store.Tx, found []directory.Candidate) error {
-		return tx.CreateGroup(ctx, id, name, found)
-	})
-	return id, err
-}
-
-// AssignRole gives live members, named by address, an admin role, or, when bot
-// is the public id of one, a bot role in that bot.
-func (r *Roster) AssignRole(ctx context.Context, caller auth.Caller, accountID, role, bot string, members []string) error {
-	if len(members) == 0 {
-		return directory.Errorf(directory.ErrInvalid, "the role is given to nobody")
-	}
-	return r.attach(ctx, caller, accountID, members, func(tx *store.Tx, found []directory.Candidate) error {
-		return tx.AssignRole(ctx, role, bot, found)
-	})
-}
-
-// attach runs fn in a transaction in which the named members cannot leave. It
-// fails when one of the addresses is no live member's.
+// attach runs fn in a transaction in which the members with those addresses cannot
+// leave; see attachUsers.
 func (r *Roster) attach(ctx context.Context, caller auth.Caller, accountID string, addresses []string,
+	fn func(*store.Tx, []directory.Candidate) error,
+) error {
+	refs := make([]directory.UserRef, len(addresses))
+	for i, address := range addresses {
+		refs[i].Text = address
+	}
+	return r.attachUsers(ctx, caller, accountID, refs, fn)
+}
+
+// attachUsers runs fn in a transaction in which the named members cannot leave. It
+// fails when somebody who is named is no live member; the error names the first
+// of them and says how many there are.
+func (r *Roster) attachUsers(ctx context.Context, caller auth.Caller, accountID string, refs []directory.UserRef,
 	fn func(*store.Tx, []directory.Candidate) error,
 ) error {
 	account, err := r.account(ctx, caller, accountID)
 	if err != nil {
 		return err
 	}
-	keys := make([]string, len(addresses))
-	for i, address := range addresses {
-		email, err := directory.ParseEmail(address)
-		if err != nil {
-			return fmt.Errorf("%q: %w", address, err)
+	for _, ref := range refs {
+		if err := ref.Check(); err != nil {
+			return err
 		}
-		keys[i] = email.Key
 	}
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
+	selection := directory.Select(refs)
 	change := store.Change{Account: account.ID, Actor: caller.Actor, IDs: 1}
 	return r.store.Write(ctx, change, func(tx *store.Tx) error {
-		found, err := tx.HoldMembers(ctx, keys, nil)
+		found, err := tx.HoldMembers(ctx, selection.EmailKeys, selection.OrgUserIDs)
 		if err != nil {
 			return err
 		}
-		if len(found) < len(keys) {
-			return directory.Errorf(directory.ErrNotFound, "%s is no member of the account", firstMissing(keys, found))
+		if missing := selection.Unfound(found); len(missing) > 0 {
+			others := ""
+			if n := len(missing) - 1; n > 0 {
+				others = fmt.Sprintf(", nor are %d others who are named", n)
+			}
+			return directory.Errorf(directory.ErrNotFound, "%s is no member of the account%s", refs[missing[0].Ref].Text, others)
 		}
 		return fn(tx, found)
 	})
-}
-
-func firstMissing(keys []string, found []directory.Candidate) string {
-	for _, key := range keys {
-		if !slices.ContainsFunc(found, func(c directory.Candidate) bool { return c.EmailKey == key }) {
-			return key
-		}
-	}
-	return ""
 }
 
 // account finds the account that a verb is about, if the caller may touch it.

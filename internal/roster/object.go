@@ -9,18 +9,11 @@ import (
 	"roster/internal/store"
 )
 
-// DeleteGroup deletes a group of the account by its public id. Its members stay
-// members of the account. Who was removed before, and is restored later, comes
-// back without it.
-func (r *Roster) DeleteGroup(ctx context.Context, caller auth.Caller, accountID, groupID string) error {
-	return r.change(ctx, caller, accountID, func(tx *store.Tx) error { return tx.DeleteGroup(ctx, groupID) })
-}
-
 // DeleteBot deletes a bot of the account by its public id, and with it the roles
 // and tasks that anybody has in it. Its owner can be removed from then on, if
 // they own nothing else.
 func (r *Roster) DeleteBot(ctx context.Context, caller auth.Caller, accountID, botID string) error {
-	return r.change(ctx, caller, accountID, func(tx *store.Tx) error { return tx.DeleteBot(ctx, botID) })
+	return r.change(ctx, caller, accountID, 0, func(tx *store.Tx) error { return tx.DeleteBot(ctx, botID) })
 }
 
 // TransferBot makes the live member with that address the owner of a bot, which
@@ -62,11 +55,27 @@ func (r *Roster) transfer(ctx context.Context, caller auth.Caller, accountID, ne
 	return err == nil, err
 }
 
-// change runs fn in a transaction that writes to the account, if the caller may.
-func (r *Roster) change(ctx context.Context, caller auth.Caller, accountID string, fn func(*store.Tx) error) error {
+// change runs fn in a transaction that writes to the account, if the caller may,
+// and may take ids.
+func (r *Roster) change(ctx context.Context, caller auth.Caller, accountID string, ids int, fn func(*store.Tx) error) error {
 	account, err := r.account(ctx, caller, accountID)
 	if err != nil {
 		return err
 	}
-	return r.store.Write(ctx, store.Change{Account: account.ID, Actor: caller.Actor}, fn)
+	return r.store.Write(ctx, store.Change{Account: account.ID, Actor: caller.Actor, IDs: ids}, fn)
+}
+
+// changed is change for a function that may find that there is nothing to change.
+func (r *Roster) changed(ctx context.Context, caller auth.Caller, accountID string, fn func(*store.Tx) (bool, error)) (changed bool, err error) {
+	err = r.change(ctx, caller, accountID, 0, func(tx *store.Tx) error {
+		changed, err := fn(tx)
+		if err == nil && !changed {
+			return errAsItIs
+		}
+		return err
+	})
+	if errors.Is(err, errAsItIs) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -49,16 +49,20 @@ type access struct {
 	groups map[directory.GroupID]*directory.Group
 }
 
-// Access returns what live members of the account have. Who owns the account has
-// its role admin, and who owns a bot has the role Bot Owner in it, without having
-// been given either. Who is not in the answer has nothing.
-func (r *reader) Access(ctx context.Context, account directory.AccountID, members []directory.MemberID) (map[directory.MemberID]directory.MemberAccess, error) {
-	a := &access{
+func newAccess() *access {
+	return &access{
 		direct: map[directory.MemberID][]heldRole{}, groupsOf: map[directory.MemberID][]directory.GroupID{},
 		above: map[directory.GroupID][]directory.GroupID{}, groupRoles: map[directory.GroupID][]heldRole{},
 		reached: map[directory.GroupID][]directory.GroupID{},
 		roles:   map[directory.RoleID]*directory.Role{}, bots: map[directory.BotID]*directory.Bot{}, groups: map[directory.GroupID]*directory.Group{},
 	}
+}
+
+// Access returns what live members of the account have. Who owns the account has
+// its role admin, and who owns a bot has the role Bot Owner in it, without having
+// been given either. Who is not in the answer has nothing.
+func (r *reader) Access(ctx context.Context, account directory.AccountID, members []directory.MemberID) (map[directory.MemberID]directory.MemberAccess, error) {
+	a := newAccess()
 	if err := a.readEdges(ctx, r, account, jsonInts(members)); err != nil {
 		return nil, wrapf(err, "read what members have")
 	}
@@ -211,18 +215,21 @@ func (a *access) of(member directory.MemberID) directory.MemberAccess {
 		slices.SortFunc(g.Groups, byCreation)
 		out.Roles = append(out.Roles, *g)
 	}
-	slices.SortFunc(out.Roles, func(x, y directory.RoleGrant) int {
-		order := cmp.Or(cmp.Compare(x.Role.Kind, y.Role.Kind), x.Role.Created.Compare(y.Role.Created), cmp.Compare(x.Role.ID, y.Role.ID))
-		if order != 0 || x.Bot == nil {
-			return order
-		}
-		return cmp.Or(x.Bot.Created.Compare(y.Bot.Created), cmp.Compare(x.Bot.ID, y.Bot.ID))
-	})
+	slices.SortFunc(out.Roles, compareGrants)
 	for _, id := range a.groupsOf[member] {
 		out.Groups = append(out.Groups, a.groups[id])
 	}
 	slices.SortFunc(out.Groups, byCreation)
 	return out
+}
+
+// compareGrants orders roles by kind, creation, and the creation of their bots.
+func compareGrants(x, y directory.RoleGrant) int {
+	order := cmp.Or(cmp.Compare(x.Role.Kind, y.Role.Kind), x.Role.Created.Compare(y.Role.Created), cmp.Compare(x.Role.ID, y.Role.ID))
+	if order != 0 || x.Bot == nil {
+		return order
+	}
+	return cmp.Or(x.Bot.Created.Compare(y.Bot.Created), cmp.Compare(x.Bot.ID, y.Bot.ID))
 }
 
 func byCreation(x, y *directory.Group) int {
@@ -264,4 +271,24 @@ func addRole[K comparable](row scanner, into map[K][]heldRole) error {
 	err := row.Scan(&k, &h.role, &h.bot)
 	into[k] = append(into[k], h)
 	return err
+}
+
+// groupRoles returns the roles that a group was given.
+func (r *reader) groupRoles(ctx context.Context, account directory.AccountID, group directory.GroupID) ([]directory.RoleGrant, error) {
+	a := newAccess()
+	err := r.each(ctx, func(rows *sql.Rows) error {
+		return addRole(rows, a.groupRoles)
+	}, rolesOfGroups, account, jsonInts([]directory.GroupID{group}))
+	if err == nil {
+		err = a.readNames(ctx, r, account)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var grants []directory.RoleGrant
+	for _, h := range a.groupRoles[group] {
+		grants = append(grants, directory.RoleGrant{Role: a.roles[h.role], Bot: a.bots[h.bot]})
+	}
+	slices.SortFunc(grants, compareGrants)
+	return grants, nil
 }

@@ -20,7 +20,6 @@ const (
 	// all members of the account. As for "IS TRUE", see markRemoved.
 	livePerson = `(SELECT m.person_id FROM members m WHERE m.account_id = $1 AND m.id = member_id AND (m.removal_id IS NULL) IS TRUE)`
 
-	selectGroup      = `SELECT id, name FROM groups WHERE account_id = $1 AND public_id = $2`
 	deleteGroupUsers = `DELETE FROM group_members WHERE account_id = $1 AND group_id = $2 AND ` + livePerson + ` IS NOT NULL
 RETURNING ` + livePerson
 	deleteGroupRoles = `DELETE FROM group_roles WHERE account_id = $1 AND group_id = $2`
@@ -45,6 +44,13 @@ RETURNING ` + livePerson
   WHERE x.account_id = r.account_id AND x.role_id = r.id AND x.bot_id = $2)`
 	deleteBot = `DELETE FROM bots WHERE account_id = $1 AND id = $2`
 
+	deleteRoleUsers = `DELETE FROM member_roles WHERE (account_id, member_id, role_id, bot_id) IN (
+  SELECT account_id, member_id, role_id, bot_id FROM member_roles WHERE account_id = $1 AND role_id = $2
+) AND ` + livePerson + ` IS NOT NULL RETURNING ` + livePerson
+	deleteRoleGroups = `DELETE FROM group_roles WHERE (account_id, group_id, role_id, bot_id) IN (
+  SELECT account_id, group_id, role_id, bot_id FROM group_roles WHERE account_id = $1 AND role_id = $2)`
+	deleteRole = `DELETE FROM roles WHERE account_id = $1 AND id = $2 AND built_in = 0`
+
 	insertDeleted = `INSERT INTO deleted_objects (account_id, id, kind, public_id, name, deleted_at) VALUES ($1, $2, $3, $4, $5, $6)`
 	forgetDeleted = `DELETE FROM deleted_objects WHERE (account_id, id) IN (
   SELECT d.account_id, d.id FROM accounts a CROSS JOIN deleted_objects d
@@ -57,12 +63,12 @@ RETURNING ` + livePerson
 // by it, and leaves an audit record for each who was in it. The error wraps
 // directory.ErrNotFound when the account has no such group.
 func (tx *Tx) DeleteGroup(ctx context.Context, publicID string) error {
-	var id directory.GroupID
-	var name string
 	// Whoever puts somebody into a group holds its row, so nobody comes in meanwhile.
-	if err := tx.row(ctx, selectGroup+tx.engine.lockRows, tx.account, publicID).Scan(&id, &name); err != nil {
-		return wrapf(err, "group %q", publicID)
+	group, err := tx.LockGroup(ctx, publicID)
+	if err != nil {
+		return err
 	}
+	id := group.ID
 	var left []directory.PersonID
 	tx.ask(deleteGroupUsers, []any{tx.account, id}, func(row scanner) error {
 		var person directory.PersonID
@@ -76,7 +82,7 @@ func (tx *Tx) DeleteGroup(ctx context.Context, publicID string) error {
 		}
 	}
 	tx.later(1, deleteGroup, tx.account, id)
-	tx.leaveTombstone(directory.ObjectGroup, int64(id), publicID, name)
+	tx.leaveTombstone(directory.ObjectGroup, int64(id), publicID, group.Name)
 	tx.Record(directory.AuditRun{Kind: directory.AuditGroupDeleted, Object: int64(id)})
 	if len(left) > 0 {
 		tx.Record(directory.AuditRun{Kind: directory.AuditGroupLeft, Object: int64(id), Persons: left})
@@ -102,6 +108,32 @@ func (tx *Tx) DeleteBot(ctx context.Context, publicID string) error {
 	tx.later(1, deleteBot, tx.account, bot.ID)
 	tx.leaveTombstone(directory.ObjectBot, int64(bot.ID), publicID, bot.Name)
 	tx.Record(directory.AuditRun{Kind: directory.AuditBotDeleted, Object: int64(bot.ID)})
+	return nil
+}
+
+// DeleteRole deletes a role that LockRole found, takes it from live members and
+// from groups, and leaves an audit record for each member who had it.
+func (tx *Tx) DeleteRole(ctx context.Context, role directory.Role) error {
+	seen := map[directory.PersonID]bool{} // in another bot
+	var had []directory.PersonID
+	tx.ask(deleteRoleUsers, []any{tx.account, role.ID}, func(row scanner) error {
+		var person directory.PersonID
+		err := row.Scan(&person)
+		if !seen[person] {
+			seen[person] = true
+			had = append(had, person)
+		}
+		return err
+	})
+	if err := tx.exec(ctx, deleteRoleGroups, tx.account, role.ID); err != nil {
+		return wrapf(err, "delete what hangs on role %q", role.PublicID)
+	}
+	tx.later(1, deleteRole, tx.account, role.ID)
+	tx.leaveTombstone(directory.ObjectRole, int64(role.ID), role.PublicID, role.Name)
+	tx.Record(directory.AuditRun{Kind: directory.AuditRoleDeleted, Object: int64(role.ID)})
+	if len(had) > 0 {
+		tx.Record(directory.AuditRun{Kind: directory.AuditRoleUnassigned, Object: int64(role.ID), Persons: had})
+	}
 	return nil
 }
 

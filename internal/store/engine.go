@@ -32,6 +32,14 @@ type engine struct {
 	kind func(error) error
 }
 
+// holdOf is holdRows for a query of several tables of which one is held.
+func (e *engine) holdOf(alias string) string {
+	if e.holdRows == "" {
+		return ""
+	}
+	return e.holdRows + " OF " + alias
+}
+
 // errRolledBack says that the database ended a transaction to resolve a
 // conflict with others, and that the same transaction may succeed now.
 var errRolledBack = directory.Errorf(directory.ErrUnavailable, "rolled back because of a conflict")

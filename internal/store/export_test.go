@@ -53,11 +53,16 @@ func (s *Store) HotStatements() map[string]string {
 	maps.Copy(statements, map[string]string{
 		"deleteGroupUsers": deleteGroupUsers, "deleteGroupRoles": deleteGroupRoles, "deleteGroupBelow": deleteGroupBelow, "deleteGroupAbove": deleteGroupAbove,
 		"deleteBotTasks": deleteBotTasks, "deleteBotUsers": deleteBotUsers, "deleteBotGroups": deleteBotGroups,
-		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows, "selectRole": selectRole + s.engine.holdRows,
+		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
 	})
 	maps.Copy(statements, map[string]string{
 		"selectNested": selectNested, "selectUsersOf": selectUsersOf, "membersByID": membersByID,
 		"accessRoles": accessRoles, "accessGroups": accessGroups, "groupsAbove": groupsAbove, "rolesOfGroups": rolesOfGroups,
+		"namedGroups": namedGroups + s.engine.holdOf("o"), "namedBots": namedBots + s.engine.holdOf("o"), "namedRoles": namedRoles + s.engine.holdOf("roles"),
+		"giveMemberRoles": giveMemberRoles, "takeMemberRoles": takeMemberRoles, "giveGroupRoles": giveGroupRoles, "takeGroupRoles": takeGroupRoles,
+		"selectGroups": selectGroups, "addGroupUsers": addGroupUsers, "takeGroupUsers": takeGroupUsers, "groupsOver": groupsOver,
+		"isAbove": isAbove, "groupsByPublicID": groupsByPublicID + s.engine.holdOf("o"), "insertNesting": insertNesting, "deleteNesting": deleteNesting,
+		"deleteRoleUsers": deleteRoleUsers, "deleteRoleGroups": deleteRoleGroups, "selectRoleGroup": selectRoleGroup,
 		"ownerRoles": ownerRoles, "rolesByID": rolesByID, "botsByID": botsByID, "groupsByID": groupsByID,
 	})
 	return statements

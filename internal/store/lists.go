@@ -75,16 +75,16 @@ func readPage[T any](ctx context.Context, r *reader, page directory.Page, count,
 // Roles returns a page of the account's roles; an empty kind is for both kinds.
 func (s *Store) Roles(ctx context.Context, account directory.AccountID, kind directory.RoleKind, page directory.Page) (out directory.List[directory.Role], err error) {
 	err = s.snapshot(ctx, func(r *reader) (err error) {
-		out, err = readPage(ctx, r, page, countRoles, listRoles, []any{account, string(kind)}, scanRole)
+		out, err = readPage(ctx, r, page, countRoles, listRoles, []any{account, string(kind)}, func(rows *sql.Rows) (directory.Role, error) { return scanRole(rows) })
 		return err
 	})
 	return out, wrapf(err, "list the roles")
 }
 
-func scanRole(rows *sql.Rows) (r directory.Role, err error) {
+func scanRole(row scanner) (r directory.Role, err error) {
 	var permissions string
 	var created int64
-	if err := rows.Scan(&r.ID, &r.PublicID, &r.Kind, &r.Name, &r.Description, &permissions, &r.BuiltIn, &created); err != nil {
+	if err := row.Scan(&r.ID, &r.PublicID, &r.Kind, &r.Name, &r.Description, &permissions, &r.BuiltIn, &created); err != nil {
 		return r, err
 	}
 	r.Created = fromMicros(created)
@@ -114,35 +114,18 @@ func (s *Store) Groups(ctx context.Context, account directory.AccountID, page di
 			ids[i], at[out.Items[i].ID] = out.Items[i].ID, i
 		}
 		list := jsonInts(ids)
-		if len(ids) > 0 {
-			err = r.each(ctx, func(rows *sql.Rows) error {
-				var parent directory.GroupID
-				var created int64
-				var g directory.Group
-				if err := rows.Scan(&parent, &g.ID, &g.PublicID, &g.Name, &g.Description, &created); err != nil {
-					return err
-				}
-				g.Created = fromMicros(created)
-				out.Items[at[parent]].Nested = append(out.Items[at[parent]].Nested, g)
-				return nil
-			}, selectNested, account, list)
-		}
+		nested, err := r.nested(ctx, account, list)
 		if err != nil {
 			return wrapf(err, "list what is nested in the groups")
+		}
+		for i := range out.Items {
+			out.Items[i].Nested = nested[ids[i]]
 		}
 		return users(out, func(yield func(at int, user directory.Member) error) error {
 			if len(ids) == 0 {
 				return nil
 			}
-			err := r.each(ctx, func(rows *sql.Rows) error {
-				var group directory.GroupID
-				var m directory.Member
-				if err := rows.Scan(&group, &m.UserID, &m.Email, &m.Profile.FirstName, &m.Profile.LastName, &m.Status); err != nil {
-					return err
-				}
-				return yield(at[group], m)
-			}, selectUsersOf, account, list)
-			return wrapf(err, "list the users of the groups")
+			return r.eachUserOf(ctx, account, list, func(group directory.GroupID, m directory.Member) error { return yield(at[group], m) })
 		})
 	})
 }
@@ -232,4 +215,23 @@ func (r *reader) describe(ctx context.Context, account directory.AccountID, ids 
 		return err
 	}, membersByID, account, jsonInts(ids))
 	return members, wrapf(err, "read the members")
+}
+
+// EachGroupUser calls yield for each live member who is in the group.
+func (r *reader) EachGroupUser(ctx context.Context, account directory.AccountID, group directory.GroupID, yield func(directory.Member) error) error {
+	return r.eachUserOf(ctx, account, jsonInts([]directory.GroupID{group}), func(_ directory.GroupID, m directory.Member) error { return yield(m) })
+}
+
+// eachUserOf calls yield for each live member who is in one of the groups, group by
+// group in the order of the list.
+func (r *reader) eachUserOf(ctx context.Context, account directory.AccountID, groups string, yield func(directory.GroupID, directory.Member) error) error {
+	err := r.each(ctx, func(rows *sql.Rows) error {
+		var group directory.GroupID
+		var m directory.Member
+		if err := rows.Scan(&group, &m.UserID, &m.Email, &m.Profile.FirstName, &m.Profile.LastName, &m.Status); err != nil {
+			return err
+		}
+		return yield(group, m)
+	}, selectUsersOf, account, groups)
+	return wrapf(err, "list the users of the groups")
 }

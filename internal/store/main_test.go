@@ -158,10 +158,36 @@ func (f *fixture) group(name string, members ...string) {
 	f.write(1, func(ctx context.Context, tx *store.Tx) error {
 		held, err := tx.HoldMembers(ctx, members, nil)
 		if err == nil {
-			err = tx.CreateGroup(ctx, directory.NewGroupID(), name, held)
+			err = tx.CreateGroup(ctx, directory.NewGroupID(), name, "", held)
 		}
 		return err
 	})
+}
+
+// role is the public id of a role by its name.
+func (f *fixture) role(name string) (id string) {
+	f.Helper()
+	must(f, storetest.SQL(f, f.dsn).QueryRow("SELECT public_id FROM roles WHERE account_id = $1 AND name = $2", f.account, name).Scan(&id))
+	return id
+}
+
+// assign gives members a role of the kind, all by public ids, or says why not.
+func assign(ctx context.Context, tx *store.Tx, kind directory.RoleKind, role, bot string, emails ...string) error {
+	item := directory.RoleAssignment{RoleID: role, BotID: bot}
+	for _, e := range emails {
+		item.AddUsers = append(item.AddUsers, directory.UserRef{Text: e})
+	}
+	items := []directory.RoleAssignment{item}
+	found, err := tx.HoldForRoles(ctx, directory.NamesOf(items))
+	if err != nil {
+		return err
+	}
+	failures, add, remove := directory.DecideAssignments(kind, items, found)
+	if failures[0] != nil {
+		return failures[0].Explain(item)
+	}
+	_, err = tx.ChangeGrants(ctx, found, add, remove)
+	return err
 }
 
 // live lists the addresses of the account's live members, sorted.

@@ -145,7 +145,7 @@ func (tx *Tx) Restore(ctx context.Context, l LockedRemoval, returning []director
 		// What they have must not be deleted from here on: whoever deletes it waits,
 		// and then takes it from them as well.
 		for _, query := range []string{holdGroups, holdBots, holdRoles} {
-			tx.ask(query+tx.engine.holdRows+" OF o", []any{tx.account, members}, func(scanner) error { return nil })
+			tx.ask(query+tx.engine.holdOf("o"), []any{tx.account, members}, func(scanner) error { return nil })
 		}
 	}
 	tx.ask(selectLost, []any{tx.account, members}, func(row scanner) error {

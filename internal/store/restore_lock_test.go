@@ -32,9 +32,9 @@ func newRestoring(t *testing.T) *restoring {
 			return err
 		}
 		return errors.Join(
-			tx.CreateGroup(ctx, r.group, "Sales", held),
+			tx.CreateGroup(ctx, r.group, "Sales", "", held),
 			tx.CreateBot(ctx, r.bot, "Desk", owner[0]),
-			tx.AssignRole(ctx, directory.RoleBotTester, r.bot, held),
+			assign(ctx, tx, directory.BotRole, r.role(directory.RoleBotTester), r.bot, people...),
 			tx.Exec(ctx, "INSERT INTO member_tasks SELECT account_id, id, (SELECT id FROM bots), '[]' FROM live_members WHERE account_id = $1", r.account))
 	})
 	r.write(1, func(ctx context.Context, tx *store.Tx) error {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -122,11 +123,19 @@ func (r *reader) row(ctx context.Context, query string, args ...any) row {
 // that PostgreSQL cannot hold, as ids in requests may be, is not there.
 func (r row) Scan(dest ...any) error {
 	for _, arg := range r.args {
-		if text, ok := arg.(string); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {
+		if text, ok := arg.(string); ok && !storable(text) {
 			return directory.ErrNotFound
 		}
 	}
 	return r.r.engine.mapError(queryRow(r.ctx, r.r.q, r.r.traced(r.query), r.args, dest))
+}
+
+// storable says whether PostgreSQL can hold a text.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
+
+// storableOf is the texts that can be anything's in the database.
+func storableOf(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(text string) bool { return !storable(text) })
 }
 
 // each runs a query and calls scan for each row of its answer.

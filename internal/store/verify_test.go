@@ -305,7 +305,7 @@ func TestVerifySeesOneStateWhileOthersWrite(t *testing.T) {
 		go func() {
 			for i := range 40 {
 				err := f.tryWrite(1, func(ctx context.Context, tx *store.Tx) error {
-					return tx.CreateGroup(ctx, directory.NewGroupID(), strconv.Itoa(i), nil)
+					return tx.CreateGroup(ctx, directory.NewGroupID(), strconv.Itoa(i), "", nil)
 				})
 				if err != nil {
 					done <- err

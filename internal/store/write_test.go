@@ -37,7 +37,7 @@ func TestWriteThatFailsWroteNothing(t *testing.T) {
 				if _, err := tx.CreateMembers(ctx, []directory.NewMember{{Email: email(t, "b@x.example"), Status: directory.StatusActive}}); err != nil {
 					return err
 				}
-				if err := tx.CreateGroup(ctx, "e-1", "Staff", nil); err != nil {
+				if err := tx.CreateGroup(ctx, "e-1", "Staff", "", nil); err != nil {
 					return err
 				}
 				return errOfTest
@@ -66,7 +66,7 @@ func TestWriteThatFailsWroteNothing(t *testing.T) {
 				}
 			}()
 			_ = f.tryWrite(1, func(ctx context.Context, tx *store.Tx) error {
-				if err := tx.CreateGroup(ctx, "e-1", "Staff", nil); err != nil {
+				if err := tx.CreateGroup(ctx, "e-1", "Staff", "", nil); err != nil {
 					return err
 				}
 				tx.ID()
@@ -134,7 +134,7 @@ func TestTakenNameOrAddressOrIDIsErrExists(t *testing.T) {
 				}
 				return tx.UpdateMembers(ctx, []store.MemberUpdate{{Member: held[0].Member, Person: held[0].Person, OrgUserID: "B"}})
 			},
-			"group": func(ctx context.Context, tx *store.Tx) error { return tx.CreateGroup(ctx, "e-2", "Staff", nil) },
+			"group": func(ctx context.Context, tx *store.Tx) error { return tx.CreateGroup(ctx, "e-2", "Staff", "", nil) },
 		} {
 			f.unchanged(name, func() {
 				if err := f.tryWrite(2, fn); !errors.Is(err, directory.ErrExists) {
@@ -158,28 +158,34 @@ func TestUnknownRoleOrBotIsErrNotFound(t *testing.T) {
 		f.bot("Desk", "owner@x.example")
 		var bot string
 		must(t, storetest.SQL(t, dsn).QueryRow("SELECT public_id FROM bots").Scan(&bot))
-		assign := func(role, bot string) error {
+		assign := func(kind directory.RoleKind, role, bot string) error {
 			return f.tryWrite(1, func(ctx context.Context, tx *store.Tx) error {
-				held, err := tx.HoldMembers(ctx, []string{"owner@x.example"}, nil)
-				if err == nil {
-					err = tx.AssignRole(ctx, role, bot, held)
-				}
-				return err
+				return assign(ctx, tx, kind, role, bot, "owner@x.example")
 			})
 		}
-		must(t, assign(directory.RoleBotTester, bot))
-		for _, wrong := range [][2]string{
-			{"nobody", ""}, {directory.RoleBotTester, ""}, {directory.RoleAdmin, bot}, {directory.RoleBotTester, "st-none"}, {"ADMIN", ""},
+		tester, admin := f.role(directory.RoleBotTester), f.role(directory.RoleAdmin)
+		must(t, assign(directory.BotRole, tester, bot))
+		for _, wrong := range []struct {
+			kind      directory.RoleKind
+			role, bot string
+		}{
+			{directory.AdminRole, "nobody", ""},
+			{directory.AdminRole, tester, ""},
+			{directory.BotRole, admin, bot},
+			{directory.BotRole, tester, "st-none"},
+			{directory.BotRole, tester, ""},
+			{directory.AdminRole, "admin\x00", ""},
+			{directory.BotRole, tester, "\xff"},
 		} {
 			f.unchanged(fmt.Sprint(wrong), func() {
-				if err := assign(wrong[0], wrong[1]); !errors.Is(err, directory.ErrNotFound) {
-					t.Errorf("role %q in bot %q: %v, want ErrNotFound", wrong[0], wrong[1], err)
+				if err := assign(wrong.kind, wrong.role, wrong.bot); !errors.Is(err, directory.ErrNotFound) {
+					t.Errorf("%s role %q in bot %q: %v, want ErrNotFound", wrong.kind, wrong.role, wrong.bot, err)
 				}
 			})
 		}
 		f.another("y")
 		f.unchanged("another account's bot", func() {
-			if err := assign(directory.RoleBotTester, bot); !errors.Is(err, directory.ErrNotFound) {
+			if err := assign(directory.BotRole, f.role(directory.RoleBotTester), bot); !errors.Is(err, directory.ErrNotFound) {
 				t.Errorf("another account's bot: %v, want ErrNotFound", err)
 			}
 		})
@@ -202,7 +208,7 @@ func TestWriteGoesOnAfterACallThatEnded(t *testing.T) {
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				err := f.store.Write(ctx, store.Change{Account: f.account, Actor: operator, IDs: 1}, func(tx *store.Tx) error {
-					if err := tx.CreateGroup(ctx, "e-1", "Staff", nil); err != nil {
+					if err := tx.CreateGroup(ctx, "e-1", "Staff", "", nil); err != nil {
 						return err
 					}
 					cancel()

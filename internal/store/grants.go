@@ -1,0 +1,133 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"roster/internal/directory"
+)
+
+// Roles that members and groups are given and lose, any number of them by a fixed
+// number of statements. Who changes them holds the members first, then the groups,
+// the bots and the roles, each in the order of their ids.
+const (
+	textList = `(SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($2) ` + list + `) j`
+
+	namedGroups = `SELECT o.id, o.public_id, o.name, o.description, o.created_at FROM ` + textList + `
+CROSS JOIN groups o WHERE o.account_id = j.account_id AND o.name = j.atom ORDER BY o.id`
+	namedBots = `SELECT o.id, o.public_id, o.name, o.owner_id, o.created_at FROM ` + textList + `
+CROSS JOIN bots o WHERE o.account_id = j.account_id AND o.public_id = j.atom ORDER BY o.id`
+	namedRoles = `SELECT roles.id, roles.public_id, roles.kind, roles.name FROM ` + textList + `
+CROSS JOIN roles WHERE roles.account_id = j.account_id AND roles.public_id = j.atom ORDER BY roles.id`
+
+	// Rows of a list: whoever has the role, the role and the bot.
+	insertGrants = `
+SELECT $1, CAST(j.value->>0 AS BIGINT), CAST(j.value->>1 AS BIGINT), CAST(j.value->>2 AS BIGINT) FROM json_each($2) j WHERE true
+ON CONFLICT DO NOTHING`
+	listedGrants = ` IN (
+  SELECT CAST($1 AS BIGINT), CAST(j.value->>0 AS BIGINT), CAST(j.value->>1 AS BIGINT), CAST(j.value->>2 AS BIGINT) FROM json_each($2) j ` + list + `)`
+
+	giveMemberRoles = `INSERT INTO member_roles (account_id, member_id, role_id, bot_id)` + insertGrants + ` RETURNING member_id, role_id, bot_id`
+	takeMemberRoles = `DELETE FROM member_roles WHERE (account_id, member_id, role_id, bot_id)` + listedGrants + ` RETURNING member_id, role_id, bot_id`
+	giveGroupRoles  = `INSERT INTO group_roles (account_id, group_id, role_id, bot_id)` + insertGrants + ` RETURNING group_id, role_id, bot_id`
+	takeGroupRoles  = `DELETE FROM group_roles WHERE (account_id, group_id, role_id, bot_id)` + listedGrants + ` RETURNING group_id, role_id, bot_id`
+)
+
+// HoldForRoles finds the live members, groups, bots and roles that a list of
+// assignments names, and keeps them from leaving or being deleted until the
+// transaction ends.
+func (tx *Tx) HoldForRoles(ctx context.Context, names directory.AssignmentNames) (found directory.AssignmentObjects, err error) {
+	if found.Members, err = tx.HoldMembers(ctx, names.EmailKeys, names.OrgUserIDs); err != nil {
+		return found, err
+	}
+	tx.ask(namedGroups+tx.engine.holdOf("o"), []any{tx.account, jsonTexts(names.Groups)}, func(row scanner) error {
+		group, err := scanGroup(row)
+		found.Groups = append(found.Groups, group)
+		return err
+	})
+	tx.ask(namedBots+tx.engine.holdOf("o"), []any{tx.account, jsonTexts(names.Bots)}, func(row scanner) error {
+		bot, err := scanBot(row)
+		found.Bots = append(found.Bots, bot)
+		return err
+	})
+	tx.ask(namedRoles+tx.engine.holdOf("roles"), []any{tx.account, jsonTexts(names.Roles)}, func(row scanner) error {
+		var role directory.Role
+		err := row.Scan(&role.ID, &role.PublicID, &role.Kind, &role.Name)
+		found.Roles = append(found.Roles, role)
+		return err
+	})
+	return found, wrapf(tx.flush(ctx), "find the groups, bots and roles")
+}
+
+// ChangeGrants gives and takes roles, of members and objects that HoldForRoles
+// found; both lists are sorted by directory.CompareGrants. It leaves audit records
+// of those that were not so already, and returns how many these are.
+func (tx *Tx) ChangeGrants(ctx context.Context, found directory.AssignmentObjects, add, remove []directory.Grant) (changed int, err error) {
+	var added, removed []directory.Grant
+	for _, change := range []struct {
+		grants              []directory.Grant
+		ofMembers, ofGroups string
+		changed             *[]directory.Grant
+	}{{remove, takeMemberRoles, takeGroupRoles, &removed}, {add, giveMemberRoles, giveGroupRoles, &added}} {
+		members, groups := splitGrants(change.grants)
+		tx.ask(change.ofMembers, []any{tx.account, members}, func(row scanner) error {
+			var g directory.Grant
+			err := row.Scan(&g.Member, &g.Role, &g.Bot)
+			*change.changed = append(*change.changed, g)
+			return err
+		})
+		tx.ask(change.ofGroups, []any{tx.account, groups}, func(row scanner) error {
+			var g directory.Grant
+			err := row.Scan(&g.Group, &g.Role, &g.Bot)
+			*change.changed = append(*change.changed, g)
+			return err
+		})
+	}
+	if err := tx.flush(ctx); err != nil {
+		return 0, wrapf(err, "change the roles")
+	}
+	tx.recordGrants(directory.AuditRoleUnassigned, found, removed)
+	tx.recordGrants(directory.AuditRoleAssigned, found, added)
+	return len(added) + len(removed), nil
+}
+
+// recordGrants leaves a run of records for each role, in a bot, that members were
+// given or lost, and a record for each that groups were.
+func (tx *Tx) recordGrants(kind directory.AuditKind, found directory.AssignmentObjects, grants []directory.Grant) {
+	slices.SortFunc(grants, func(x, y directory.Grant) int {
+		return cmp.Or(cmp.Compare(x.Role, y.Role), cmp.Compare(x.Bot, y.Bot), directory.CompareGrants(x, y))
+	})
+	persons := make(map[directory.MemberID]directory.PersonID, len(found.Members))
+	for _, m := range found.Members {
+		persons[m.Member] = m.Person
+	}
+	for len(grants) > 0 {
+		n := 1
+		for n < len(grants) && grants[n].Role == grants[0].Role && grants[n].Bot == grants[0].Bot && (grants[n].Member == 0) == (grants[0].Member == 0) {
+			n++
+		}
+		run := directory.AuditRun{Kind: kind, Object: int64(grants[0].Role)}
+		for _, g := range grants[:n] {
+			if g.Member != 0 {
+				run.Persons = append(run.Persons, persons[g.Member])
+			}
+		}
+		tx.Record(run)
+		grants = grants[n:]
+	}
+}
+
+// splitGrants renders the grants of members and those of groups as lists.
+func splitGrants(grants []directory.Grant) (members, groups string) {
+	var ofMembers, ofGroups []jsonRow
+	for _, g := range grants {
+		if g.Member != 0 {
+			ofMembers = append(ofMembers, jsonRow{int64(g.Member), int64(g.Role), int64(g.Bot)})
+		} else {
+			ofGroups = append(ofGroups, jsonRow{int64(g.Group), int64(g.Role), int64(g.Bot)})
+		}
+	}
+	of := func(rows []jsonRow) string { return jsonRows(len(rows), func(i int) jsonRow { return rows[i] }) }
+	return of(ofMembers), of(ofGroups)
+}
