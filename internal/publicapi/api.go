@@ -93,6 +93,12 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 		{path: botsPath, endpoints: endpoints{
 			http.MethodGet: {directory.ScopeRoleManagement, listOf("bots", a.bots, appendBot)},
 		}},
+		{path: adminRolesPath, endpoints: endpoints{
+			http.MethodPost: {directory.ScopeRoleManagement, a.assignRoles(directory.AdminRole)},
+		}},
+		{path: botRolesPath, endpoints: endpoints{
+			http.MethodPost: {directory.ScopeRoleManagement, a.assignRoles(directory.BotRole)},
+		}},
 	}
 	return a
 }
@@ -104,8 +110,11 @@ const (
 	removalsPath = usersPath + "/removals"
 )
 
-// Paths of the lists.
+// Paths of the lists, and of the assignment of roles.
 const (
+	adminRolesPath = "/api/public/adminroles/assignments"
+	botRolesPath   = "/api/public/btroles/assignments"
+
 	userRolesPath = "/api/public/alluserroles"
 	rolesPath     = "/api/public/roles"
 	groupsPath    = "/api/public/groups"

@@ -25,24 +25,14 @@ type removalRequest struct {
 	includeMeta bool
 }
 
-// idList is one of the two lists as the body has it.
-type idList struct {
-	present bool // the key is there and its value is a list
-	refs    []directory.UserRef
-}
-
 // removalReader reads the body of a removal as a stream: what is kept are the
 // ids, not what stands around them.
 type removalReader struct {
-	json        *jsonstream.Reader
-	held        *holding
-	maxIDs      int
+	idReader
 	emails      idList
 	orgUserIDs  idList
 	includeMeta bool
 	empty       bool // it is {}
-	wrongType   bool // a known key has a value of the wrong type
-	tooMany     bool
 }
 
 // readRemoval reads a removal's body to its end before it judges it. The
@@ -52,7 +42,7 @@ type removalReader struct {
 // errOverload ends it at once.
 func readRemoval(src io.Reader, limits Limits, orEmpty bool, held *holding) (removalRequest, error) {
 	b := newBody(src, limits.MaxBody, held)
-	rd := &removalReader{json: jsonstream.NewReader(b, maxNesting), held: held, maxIDs: limits.MaxIDs}
+	rd := &removalReader{idReader: newIDReader(b, limits)}
 	if err := rd.read(); err != nil {
 		return removalRequest{}, bodyError(err, b)
 	}
@@ -126,50 +116,6 @@ func (rd *removalReader) member(key string) error {
 		return rd.flag(&rd.includeMeta)
 	}
 	return rd.json.Skip()
-}
-
-// list reads one of the two lists. null counts as absent.
-func (rd *removalReader) list(into *idList, kind directory.IDKind) error {
-	value, err := rd.json.Kind()
-	switch {
-	case err != nil:
-		return err
-	case value == jsonstream.Array:
-		into.present = true
-		return rd.json.Array(func() error { return rd.element(into, kind) })
-	case value != jsonstream.Null:
-		rd.wrongType = true
-	}
-	return rd.json.Skip()
-}
-
-// element reads one id, up to the limit of the call. The rest of the body is
-// read all the same: whether it is JSON comes first.
-func (rd *removalReader) element(into *idList, kind directory.IDKind) error {
-	value, err := rd.json.Kind()
-	if err != nil {
-		return err
-	}
-	switch {
-	case value == jsonstream.Object, value == jsonstream.Array:
-		rd.wrongType = true
-		return rd.json.Skip()
-	case len(rd.emails.refs)+len(rd.orgUserIDs.refs) == rd.maxIDs:
-		rd.tooMany = true
-		return rd.json.Skip()
-	}
-	if err := rd.held.addID(); err != nil {
-		return err
-	}
-	ref := directory.UserRef{Kind: kind}
-	if value == jsonstream.String {
-		ref.Text, err = rd.json.Text()
-	} else { // a number, true, false or null
-		ref.NotText = true
-		ref.Text, err = rd.json.Raw()
-	}
-	into.refs = append(into.refs, ref)
-	return err
 }
 
 // flag reads true or false. null counts as absent.

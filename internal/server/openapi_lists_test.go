@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"roster/internal/auth"
@@ -70,8 +71,7 @@ func TestDocumentedLists(t *testing.T) {
 			},
 		} {
 			c.seen = map[string]bool{}
-			refused := slices.DeleteFunc(slices.Clone(refusedReads), func(st step) bool { return st.status == http.StatusTooManyRequests })
-			for _, st := range slices.Concat(steps, refused, []step{
+			for _, st := range slices.Concat(steps, refusedCalls(""), []step{
 				{status: 412, example: "types", query: "?limit=0", invalid: true},
 				{status: 412, example: "types", query: "?offset=-1", invalid: true},
 				{status: 429, example: "limit", before: noCallLeft},
@@ -85,4 +85,77 @@ func TestDocumentedLists(t *testing.T) {
 			}
 		}
 	})
+}
+
+// withIDs puts the ids of the account's roles and bot in place of those in the
+// document's examples.
+func withIDs(t *testing.T, c *checker, people *cast, body string) string {
+	t.Helper()
+	roles, err := c.Roster.Roles(t.Context(), auth.Operator(), people.account, "", directory.Page{Limit: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := []string{"st-7d9a1c3e-5b2f-4a6d-8c0e-1f2a3b4c5d6e", people.bot}
+	for i, role := range roles.Items {
+		pairs = append(pairs, fmt.Sprintf("64a1f09b2c3d4e5f6a7b8c%02d", i+1), role.PublicID)
+	}
+	return strings.NewReplacer(pairs...).Replace(body)
+}
+
+// The assignment of roles is what the document says, and each of its examples is
+// met.
+func TestDocumentedAssignments(t *testing.T) {
+	t.Parallel()
+	const one = `[{"roleId":"a"}]`
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
+		for kind, path := range map[string]string{"Admin": "/api/public/adminroles/assignments", "Bot": "/api/public/btroles/assignments"} {
+			c.seen = map[string]bool{}
+			some := []step{{status: 200, example: "someNot", body: "some"}}
+			if kind == "Bot" {
+				some = []step{
+					{status: 200, example: "done", body: "some"},
+					{status: 200, example: "someNot", body: `[{"roleId":"64a1f09b2c3d4e5f6a7b8c02","botId":"st-7d9a1c3e-5b2f-4a6d-8c0e-1f2a3b4c5d6e"},` +
+						`{"roleId":"64a1f09b2c3d4e5f6a7b8c03","botId":"st-7d9a1c3e-5b2f-4a6d-8c0e-1f2a3b4c5d6e","removeUsers":["nobody@example.com"]}]`},
+					{status: 200, example: "someNotCodes", query: "?reasons=codes", body: `[{"roleId":"64a1f09b2c3d4e5f6a7b8c02","botId":"st-7d9a1c3e-5b2f-4a6d-8c0e-1f2a3b4c5d6e"},{"roleId":"nonsense"}]`},
+				}
+			} else {
+				some = append(some,
+					step{status: 200, example: "done", body: `[{"roleId":"64a1f09b2c3d4e5f6a7b8c01","addGroups":["Staff"]}]`},
+					step{status: 200, example: "someNotCodes", query: "?reasons=codes", body: `[{"roleId":"64a1f09b2c3d4e5f6a7b8c01"},{"roleId":"nonsense"}]`})
+			}
+			for i, st := range slices.Concat(some, []step{
+				{status: 400, example: "noJSON", invalid: true},
+				{status: 412, example: "types", body: `{}`, invalid: true},
+				{status: 412, example: "types", body: `[]`, invalid: true},
+				{status: 412, example: "types", body: `[{"roleId":7}]`, invalid: true},
+				{status: 413, example: "ids", body: `[{"roleId":"a","addUsers":["x"` + strings.Repeat(`,"x"`, 100_000) + `]}]`},
+				{status: 413, example: "body", body: one + strings.Repeat(" ", 16<<20)},
+				{status: 415, example: "type", body: one, header: map[string]string{"Content-Type": "text/plain"}, invalid: true},
+				{status: 429, example: "limit", body: one, before: noCallLeft},
+			}, refusedCalls(one)) {
+				t.Run(fmt.Sprintf("%s %d %s %d", kind, st.status, st.example, i), func(t *testing.T) {
+					people := lister(t, c)
+					body := withIDs(t, c, people, c.requestExample(kind+"RoleAssignments", st.body))
+					c.step(t, people, st, rostertest.Request{Method: http.MethodPost, Path: path + st.query, Body: body})
+				})
+			}
+			if !t.Failed() {
+				c.everyExampleSeen(path, unprovoked)
+			}
+		}
+	})
+}
+
+// refusedCalls lead to the documented examples of calls that are refused for
+// their tokens, with a body.
+func refusedCalls(body string) []step {
+	var steps []step
+	for _, st := range refusedReads {
+		if st.status == http.StatusUnauthorized {
+			st.body = body
+			steps = append(steps, st)
+		}
+	}
+	return steps
 }
