@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -20,7 +21,8 @@ var long = os.Getenv("ROSTER_TEST_LONG") != ""
 
 // TestKilledServerLosesNothing kills the server with SIGKILL at random moments
 // while it removes users. What was acknowledged is done, every other call is
-// done or not done as a whole, and each removed user has an audit record.
+// done or not done as a whole, and each removed user has an audit record. Calls
+// with an idempotency key are then repeated: each has one effect and one answer.
 func TestKilledServerLosesNothing(t *testing.T) {
 	t.Parallel()
 	kills, population, largest := 20, 12_000, 400
@@ -39,6 +41,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 				k.round(rng, largest)
 			}
 			k.checkAll()
+			k.repeatAll()
 		})
 	}
 }
@@ -48,8 +51,10 @@ const callers, callsEach = 4, 3
 
 // killCall is a call of a round: whom it named, and whether it was acknowledged.
 type killCall struct {
-	emails []string
-	acked  bool
+	emails  []string
+	key     string // empty for every other one
+	acked   bool
+	removal string // of the answer
 }
 
 type killTest struct {
@@ -79,7 +84,11 @@ func (k *killTest) round(rng *rand.Rand, largest int) {
 		for range callsEach {
 			k.callsLeft--
 			n := 1 + min(rng.IntN(largest)/(1+rng.IntN(20)), (len(k.left)-k.callsLeft-1)/20)
-			calls = append(calls, &killCall{emails: k.left[:n]})
+			call := &killCall{emails: k.left[:n]}
+			if k.callsLeft%2 == 0 {
+				call.key = fmt.Sprintf("call-%d", k.callsLeft)
+			}
+			calls = append(calls, call)
 			k.left = k.left[n:]
 		}
 		k.calls = append(k.calls, calls...)
@@ -88,14 +97,14 @@ func (k *killTest) round(rng *rand.Rand, largest int) {
 				if dead.Load() {
 					return
 				}
-				out, err := c.RemoveUsers(context.Background(), client.RemoveUsersRequest{EmailIDs: call.emails})
+				out, err := c.RemoveUsers(context.Background(), client.RemoveUsersRequest{EmailIDs: call.emails, IdempotencyKey: call.key})
 				if err != nil {
 					return
 				}
 				if len(out.Failed) > 0 {
 					k.Errorf("%d users failed, the first with %s", len(out.Failed), out.Failed[0].Reason.Message)
 				}
-				call.acked = true
+				call.acked, call.removal = true, out.RemovalID
 				answers <- struct{}{}
 			}
 		})
@@ -167,4 +176,29 @@ func (k *killTest) checkAll() {
 		k.Errorf("%d users are gone and %d records say so; error %v", removed, records, err)
 	}
 	k.Logf("%d calls, %d acknowledged, %d users removed", len(k.calls), acked, removed)
+}
+
+// repeatAll repeats every call that has a key. Those that were made get their
+// first answer, in which everybody was removed, and the others remove everybody
+// now: nobody is found gone.
+func (k *killTest) repeatAll() {
+	serve, addr := k.serve()
+	defer func() {
+		_ = serve.Process.Signal(syscall.SIGTERM)
+		_ = serve.Wait()
+	}()
+	c, repeated := k.client(addr), 0
+	for _, call := range k.calls {
+		if call.key == "" {
+			continue
+		}
+		out, err := c.RemoveUsers(context.Background(), client.RemoveUsersRequest{EmailIDs: call.emails, IdempotencyKey: call.key})
+		if err != nil || len(out.Failed) > 0 || (call.acked && out.RemovalID != call.removal) {
+			k.Fatalf("repeated call of %d users, acknowledged %v as %s: %+v, error %v", len(call.emails), call.acked, call.removal, out, err)
+		}
+		repeated++
+	}
+	if repeated == 0 {
+		k.Error("no call had a key")
+	}
 }

@@ -24,6 +24,10 @@ var (
 	// ErrUnavailable says that the database is busy or out of reach and that
 	// the same call may succeed later.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrRunning says that a call with the same idempotency key is still running.
+	ErrRunning = errors.New("the same call is still running")
+	// ErrKeyReused says that an idempotency key was used with another request.
+	ErrKeyReused = errors.New("the idempotency key was used with another request")
 	// ErrRateLimited says that too many calls were made and that the same call
 	// may succeed later; see RateLimitError.
 	ErrRateLimited = errors.New("rate limit reached")

@@ -55,6 +55,8 @@ type Removal struct {
 	Removed   int
 	// Refused has the users who stay, in the order of the request.
 	Refused []Refusal
+	// Repeated says that an earlier call with the same idempotency key did it.
+	Repeated bool
 }
 
 // RefusedByReason counts the refusals of each reason.

@@ -40,6 +40,8 @@ type Restoration struct {
 	Refused []Refusal
 	// Lost has what could not be brought back.
 	Lost []LostObject
+	// Repeated says that an earlier call with the same idempotency key did it.
+	Repeated bool
 }
 
 // RefusedByReason counts the refusals of each reason.

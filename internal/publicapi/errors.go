@@ -37,6 +37,8 @@ var (
 	errJSON        = &wireError{400, "Invalid JSON", 400}
 	errValidation  = &wireError{412, "Validation errors/ Invalid arguments", 412}
 	errRateLimit   = &wireError{429, "Rate limit for this API has been reached. Please try again after some time.", 429}
+	errKeyRunning  = &wireError{409, "A request with this Idempotency-Key is still running", 409}
+	errKeyReused   = &wireError{422, "Idempotency-Key was used with another request", 422}
 	errGone        = &wireError{410, "Removal can no longer be restored", 410}
 	errTimeout     = &wireError{408, "Request Timeout", 408}
 	errInternal    = &wireError{500, "Internal Server Error", 500}
@@ -83,6 +85,8 @@ var wireErrors = []struct {
 	{auth.ErrJTILifetime, errJTILifetime},
 	{auth.ErrReplayed, errReplayed},
 	{directory.ErrGone, errGone},
+	{directory.ErrRunning, errKeyRunning},
+	{directory.ErrKeyReused, errKeyReused},
 	{directory.ErrRateLimited, errRateLimit},
 	{directory.ErrUnavailable, errUnavailable},
 	{context.DeadlineExceeded, errUnavailable},

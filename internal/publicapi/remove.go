@@ -36,6 +36,10 @@ func (a *API) removeUsers(c *call) error {
 	if err != nil {
 		return err
 	}
+	once, err := readRepeatable(c, http.MethodDelete)
+	if err != nil {
+		return err
+	}
 	req, release, err := a.readRemoval(c)
 	if err != nil {
 		return err
@@ -44,7 +48,7 @@ func (a *API) removeUsers(c *call) error {
 	ctx, cancel := verbContext(c.r)
 	defer cancel()
 	out, err := a.roster.RemoveUsers(ctx, c.caller, req.refs, roster.RemovalOptions{
-		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic,
+		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic, Repeat: once.repeat(),
 	})
 	if err != nil {
 		return err
@@ -56,6 +60,7 @@ func (a *API) removeUsers(c *call) error {
 		web.AddLog(ctx, slog.String("removal", out.PublicID))
 		c.w.Header().Set(headerRemovalID, out.PublicID)
 	}
+	c.replayed(out.Repeated)
 	answer(c.w, func(w *bufio.Writer) {
 		writeUsers(w, msgRemoved, req.refs, out.Refused, options)
 		if req.includeMeta {

@@ -3,6 +3,7 @@ package publicapi
 import (
 	"bufio"
 	"log/slog"
+	"net/http"
 	"strconv"
 
 	"roster/internal/directory"
@@ -19,6 +20,10 @@ func (a *API) restoreUsers(c *call) error {
 	if err != nil {
 		return err
 	}
+	once, err := readRepeatable(c, http.MethodPost)
+	if err != nil {
+		return err
+	}
 	req, release, err := a.readRemoval(c)
 	if err != nil {
 		return err
@@ -27,12 +32,13 @@ func (a *API) restoreUsers(c *call) error {
 	ctx, cancel := verbContext(c.r)
 	defer cancel()
 	out, err := a.roster.RestoreUsers(ctx, c.caller, "", c.id, req.refs, roster.RestoreOptions{
-		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic,
+		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic, Repeat: once.repeat(),
 	})
 	if err != nil {
 		return unknownID(err)
 	}
 	web.AddLog(ctx, slog.String("removal", c.id), slog.Int("restored", out.Restored), slog.Int("refused", len(out.Refused)))
+	c.replayed(out.Repeated)
 	answer(c.w, func(w *bufio.Writer) {
 		writeUsers(w, msgRestored, out.Refs, out.Refused, options)
 		writeLost(w, out.Lost)

@@ -43,6 +43,14 @@ var faultVerbs = append([]faultVerb{
 		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "bo@example.com", "owner@example.com", "no@example.com"), roster.RemovalOptions{RequestID: "id"})
 		return err
 	}},
+	{name: "remove users, once", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		o := roster.RemovalOptions{Repeat: directory.NewRepeatKey("key", directory.NewRequestHash("request"))}
+		out, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "no@example.com"), o)
+		if err == nil && (out.Removed != 1 || out.Repeated) {
+			err = fmt.Errorf("removed %+v", out)
+		}
+		return err
+	}},
 	{name: eraseAtOnce, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		_, err := r.RemoveUsers(ctx, f.Caller(), f.refs("ann@example.com", "owner@example.com"), roster.RemovalOptions{RequestID: "id"})
 		return err

@@ -36,35 +36,45 @@ func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []dir
 	}
 	var out directory.Removal
 	change := store.Change{Account: caller.Account, Actor: caller.Actor, IDs: 1}
-	err := r.store.Write(ctx, change, func(tx *store.Tx) error {
-		found, err := tx.LockCandidates(ctx, selection)
-		if err != nil {
-			return err
-		}
-		var leaving []directory.Candidate
-		leaving, out = o.decide(selection, found)
-		out.PublicID = directory.NewRemovalID()
-		kept := maxRefusedKept
-		if r.window == 0 {
-			kept = 0 // nothing personal stays
-		}
-		counts, details, err := describe(caller, refs, &out, o.RequestID, kept)
-		if err != nil {
-			return err
-		}
-		tx.RecordDetails(details)
-		tx.Remove(leaving, out, counts)
-		if r.window == 0 {
-			return tx.EraseAtOnce(ctx, leaving)
-		}
-		return nil
-	})
+	earlier, err := r.writeOnce(ctx, caller, o.Repeat, change, func(tx *store.Tx) (err error) {
+		out, err = r.remove(ctx, tx, caller, refs, selection, o)
+		return err
+	}, func() outcome { return keepRemoval(refs, &out) })
 	if err != nil {
 		return directory.Removal{}, fmt.Errorf("remove users: %w", err)
+	}
+	if earlier != nil {
+		return earlier.removal(), nil
 	}
 	r.notes.usersRemoved.Add(int64(out.Removed))
 	r.notes.usersRefused.Add(int64(len(out.Refused)))
 	return out, nil
+}
+
+// remove does it within the transaction.
+func (r *Roster) remove(ctx context.Context, tx *store.Tx, caller auth.Caller, refs []directory.UserRef,
+	selection *directory.Selection, o RemovalOptions,
+) (directory.Removal, error) {
+	found, err := tx.LockCandidates(ctx, selection)
+	if err != nil {
+		return directory.Removal{}, err
+	}
+	leaving, out := o.decide(selection, found)
+	out.PublicID = directory.NewRemovalID()
+	kept := maxRefusedKept
+	if r.window == 0 {
+		kept = 0 // nothing personal stays
+	}
+	counts, details, err := describe(caller, refs, &out, o.RequestID, kept)
+	if err != nil {
+		return directory.Removal{}, err
+	}
+	tx.RecordDetails(details)
+	tx.Remove(leaving, out, counts)
+	if r.window == 0 {
+		err = tx.EraseAtOnce(ctx, leaving)
+	}
+	return out, err
 }
 
 // RemovalOptions are what a caller may ask of a removal.
@@ -76,6 +86,11 @@ type RemovalOptions struct {
 	DryRun bool
 	// Atomic removes all or nobody: when anybody is refused, nobody goes.
 	Atomic bool
+	// Repeat lets an app repeat the call: for directory.RepeatableFor it gets the
+	// first outcome again. A dry run has nothing to repeat and ignores it. The
+	// error wraps directory.ErrRunning while the first call runs, and
+	// directory.ErrKeyReused when that asked for something else.
+	Repeat directory.RepeatKey
 }
 
 // decide applies the rules to who was found.

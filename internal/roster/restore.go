@@ -20,6 +20,8 @@ type RestoreOptions struct {
 	DryRun bool
 	// Atomic restores all or nobody: when anybody is refused, nobody comes back.
 	Atomic bool
+	// Repeat lets an app repeat the call, as that of a removal does.
+	Repeat directory.RepeatKey
 }
 
 // restoreAttempts is how often a restoration starts over when others make the
@@ -53,9 +55,14 @@ func (r *Roster) RestoreUsers(ctx context.Context, caller auth.Caller, accountID
 	if refs != nil {
 		re.selection = directory.Select(refs)
 	}
+	if o.DryRun {
+		o.Repeat = directory.RepeatKey{} // there is nothing to repeat
+	}
 	change := store.Change{Account: account, Actor: caller.Actor}
+	var earlier *outcome
 	for range restoreAttempts {
-		err = r.store.Write(ctx, change, func(tx *store.Tx) error { return re.write(ctx, tx) })
+		earlier, err = r.writeOnce(ctx, caller, o.Repeat, change, func(tx *store.Tx) error { return re.write(ctx, tx) },
+			func() outcome { return keepRestoration(refs != nil, &re.out) })
 		// Somebody became a member with one of the addresses after this transaction
 		// had looked for such. Looking again will find them.
 		if !errors.Is(err, directory.ErrExists) {
@@ -69,6 +76,8 @@ func (r *Roster) RestoreUsers(ctx context.Context, caller auth.Caller, accountID
 		return directory.Restoration{}, fmt.Errorf("%w: restore users: %w", directory.ErrUnavailable, err)
 	case err != nil:
 		return directory.Restoration{}, fmt.Errorf("restore users: %w", err)
+	case earlier != nil:
+		return earlier.restoration(refs), nil
 	}
 	r.notes.usersRestored.Add(int64(re.out.Restored))
 	return re.out, nil

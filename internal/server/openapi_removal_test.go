@@ -95,7 +95,22 @@ var removalSteps = []step{
 	{status: 413, example: "ids", body: `{"orgUserIds":["E1"` + strings.Repeat(`,"E1"`, 100_000) + `]}`},
 	{status: 413, example: "body", body: annAlone + strings.Repeat(" ", 16<<20)},
 	{status: 415, example: "type", body: annAlone, header: map[string]string{"Content-Type": "text/plain"}, invalid: true},
+	{status: 200, example: "everybody", body: "addresses", header: useKey},
+	{status: 412, example: "types", body: annAlone, header: map[string]string{"Idempotency-Key": "a b"}},
+	{status: 422, example: "reused", body: annAlone, header: useKey, before: useKeyOnce},
 	{status: 429, example: "limit", body: annAlone, before: noCallLeft},
+}
+
+// useKey is the header of a call that may be repeated.
+var useKey = map[string]string{"Idempotency-Key": "5f0c2f0a-8f4e-4a0f-9c53-1f2a6f6f6d52"}
+
+// useKeyOnce uses the key of useKey for a call of its own.
+func useKeyOnce(c *checker, t *testing.T, people *cast) {
+	t.Helper()
+	got := c.Do(rostertest.Request{Body: `{"deleteEmailIds":["nobody@example.com"]}`, Header: useKey, Token: people.app.Token(nil)})
+	if got.Status != http.StatusOK {
+		t.Fatalf("the first use of a key answered %d", got.Status)
+	}
 }
 
 // soon is when the tokens of these tests expire.
@@ -118,9 +133,9 @@ func noCallLeft(c *checker, t *testing.T, people *cast) {
 }
 
 // unprovoked are the examples to which no request leads: they take two minutes
-// of waiting, a fault of ours, and a database that is gone. The tests of
-// package publicapi look at the last two.
-var unprovoked = []string{"408 late", "500 fault", "503 database"}
+// of waiting, a call that is held up, a fault of ours, and a database that is gone.
+// The tests of package publicapi look at the last three.
+var unprovoked = []string{"408 late", "409 running", "500 fault", "503 database"}
 
 // Real requests and answers are what the document says, byte for byte where it
 // gives an example, and each of its examples is met.

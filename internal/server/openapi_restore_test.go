@@ -41,6 +41,8 @@ var restoreSteps = []step{
 	{status: 413, example: "ids", body: `{"orgUserIds":["E1"` + strings.Repeat(`,"E1"`, 100_000) + `]}`},
 	{status: 413, example: "body", body: annAlone + strings.Repeat(" ", 16<<20)},
 	{status: 415, example: "type", body: "{}", header: map[string]string{"Content-Type": "text/plain"}, invalid: true},
+	{status: 200, example: "everybody", body: "all", header: useKey},
+	{status: 422, example: "reused", body: "all", header: useKey, before: useKeyOnce},
 	{status: 429, example: "limit", body: "all", before: oneCallAllowed},
 }
 

@@ -52,13 +52,16 @@ const (
 // other writers wait for it.
 const forgetAtOnce = 1000
 
-// ForgetCalls deletes tokens that nobody can use any more at cutoff, and what
-// was counted longer than a rate limit's period before it. It returns how many
-// tokens.
+// ForgetCalls deletes tokens that nobody can use any more at cutoff, the outcomes
+// of calls that could be repeated until then, and what was counted longer than a
+// rate limit's period before it. It returns how many tokens.
 func (s *Store) ForgetCalls(ctx context.Context, cutoff time.Time) (tokens int, err error) {
 	s.counters.forget(cutoff)
 	if _, err := s.delete(ctx, deleteBuckets, cutoff.Add(-directory.MaxRatePeriod).Unix()); err != nil {
 		return 0, wrapf(err, "forget calls")
+	}
+	if err := s.forgetOutcomes(ctx, cutoff); err != nil {
+		return 0, err
 	}
 	for {
 		n, err := s.delete(ctx, deleteTokens, cutoff.UnixMicro(), forgetAtOnce)

@@ -53,7 +53,8 @@ func (s *Store) HotStatements() map[string]string {
 	maps.Copy(statements, map[string]string{
 		"deleteGroupUsers": deleteGroupUsers, "deleteGroupRoles": deleteGroupRoles, "deleteGroupBelow": deleteGroupBelow, "deleteGroupAbove": deleteGroupAbove,
 		"deleteBotTasks": deleteBotTasks, "deleteBotUsers": deleteBotUsers, "deleteBotGroups": deleteBotGroups,
-		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
+		"selectOutcome": selectOutcome,
+		"selectGroup":   selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
 	})
 	maps.Copy(statements, map[string]string{
 		"selectNested": selectNested, "selectUsersOf": selectUsersOf, "membersByID": membersByID,

@@ -76,6 +76,7 @@ var planArgs = map[string][]string{
 	"deleteBotUsers":   {"{account}", "1000001"},
 	"deleteBotGroups":  {"{account}", "1000001"},
 
+	"selectOutcome": {"1000001", "x", "0"},
 	"selectDue":     {"0", "100"},
 	"selectRecord":  {"{account}", "rm-1"},
 	"selectRemoval": {"{account}", "rm-1"},
@@ -236,6 +237,7 @@ func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) 
 		{"audit_heads", "account_id, number, hash", "ID, ACC, NUL"},
 		{"app_scopes", "app_id, scope", "ID, CAST(ACC AS TEXT)"},
 		{"rate_buckets", "account_id, second, calls, last_at", "ACC, ID, 1, ID * 1000000"},
+		{"idempotency_keys", "app_id, key_hash, request_hash, outcome, expires_at", "ID, NUL, NUL, '{}', ACC + ID"},
 		{"used_tokens", "app_id, jti_hash, expires_at", "ID, NUL, ACC + ID"},
 		{
 			"removals", "account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at, purged_at",

@@ -32,6 +32,7 @@ type Store struct {
 	clock func() time.Time
 
 	counters counters // on SQLite
+	running  running
 }
 
 // Options change how a database is opened. The zero value is right for
