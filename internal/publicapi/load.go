@@ -94,8 +94,11 @@ func (h *holding) addBytes(n int) error {
 }
 
 // addID pays for one more id, or returns errOverload.
-func (h *holding) addID() error {
-	h.ids++
+func (h *holding) addID() error { return h.addIDs(1) }
+
+// addIDs pays for what takes as much memory as n ids, or returns errOverload.
+func (h *holding) addIDs(n int) error {
+	h.ids += int64(n)
 	return h.pay()
 }
 

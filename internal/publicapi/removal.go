@@ -113,21 +113,15 @@ func (rd *removalReader) member(key string) error {
 	case keyOrgUserIDs:
 		return rd.list(&rd.orgUserIDs, directory.ByOrgUserID)
 	case keyIncludeMeta:
-		return rd.flag(&rd.includeMeta)
+		return rd.option(&rd.includeMeta)
 	}
 	return rd.json.Skip()
 }
 
-// flag reads true or false. null counts as absent.
-func (rd *removalReader) flag(into *bool) error {
-	kind, err := rd.json.Kind()
-	switch {
-	case err != nil:
-		return err
-	case kind == jsonstream.True:
-		*into = true
-	case kind != jsonstream.False && kind != jsonstream.Null:
-		rd.wrongType = true
-	}
-	return rd.json.Skip()
+// option reads a flag that is off unless it is true.
+func (rd *removalReader) option(into *bool) error {
+	var value *bool
+	err := rd.flag(&value)
+	*into = value != nil && *value
+	return err
 }
