@@ -18,6 +18,7 @@ import (
 func (e *env) serveCommand() *cobra.Command {
 	var cfg server.Config
 	var window time.Duration
+	var chunk int
 	rates := limitsFlag(directory.DefaultRateLimits())
 	failures := limitsFlag(publicapi.DefaultFailureLimit())
 	cmd := &cobra.Command{
@@ -39,6 +40,9 @@ standard error, as JSON unless that is a terminal.`,
 			if cfg.Limits.MaxIDs < 1 || cfg.Limits.MaxBody < 1 {
 				return usagef("--max-ids and --max-body must be 1 or more")
 			}
+			if cfg.Limits.MaxJobIDs < 1 || cfg.Limits.MaxJobBody < 1 || chunk < 1 {
+				return usagef("--max-job-ids, --max-job-body and --job-chunk must be 1 or more")
+			}
 			if least := 2 * cfg.Limits.MaxBody; cfg.Limits.MaxBodies != 0 && cfg.Limits.MaxBodies < least {
 				return usagef("--max-bodies must be 0 or at least twice --max-body: %d", least)
 			}
@@ -48,7 +52,7 @@ standard error, as JSON unless that is a terminal.`,
 			cfg.Log = e.logger()
 			cfg.Roster = roster.Options{
 				Database: e.database, SecretKeyFile: e.secretKeyFile,
-				RateLimits: directory.RateLimits(rates),
+				RateLimits: directory.RateLimits(rates), JobChunk: chunk,
 			}
 			if err := setWindow(&cfg.Roster, window); err != nil {
 				return err
@@ -74,6 +78,9 @@ standard error, as JSON unless that is a terminal.`,
 	cmd.Flags().Var((*proxiesFlag)(&cfg.Limits.Proxies), "trusted-proxies", "networks whose X-Forwarded-For is believed, such as 10.0.0.0/8,::1")
 	cmd.Flags().IntVar(&cfg.Limits.MaxIDs, "max-ids", publicapi.DefaultMaxIDs, "most users that one call may name")
 	cmd.Flags().Int64Var(&cfg.Limits.MaxBody, "max-body", publicapi.DefaultMaxBody, "largest body of a call, in bytes")
+	cmd.Flags().IntVar(&cfg.Limits.MaxJobIDs, "max-job-ids", publicapi.DefaultMaxJobIDs, "most users that one job may name")
+	cmd.Flags().Int64Var(&cfg.Limits.MaxJobBody, "max-job-body", publicapi.DefaultMaxJobBody, "largest body of a call that asks for a job, in bytes")
+	cmd.Flags().IntVar(&chunk, "job-chunk", roster.DefaultJobChunk, "most users that a job removes in one transaction")
 	cmd.Flags().Int64Var(&cfg.Limits.MaxBodies, "max-bodies", 0,
 		"bytes of bodies that all calls together hold at once; 0 for 16 times --max-body")
 	return cmd

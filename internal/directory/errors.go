@@ -28,6 +28,8 @@ var (
 	ErrRunning = errors.New("the same call is still running")
 	// ErrKeyReused says that an idempotency key was used with another request.
 	ErrKeyReused = errors.New("the idempotency key was used with another request")
+	// ErrTooManyJobs says that an account has as many unfinished jobs as it may.
+	ErrTooManyJobs = errors.New("too many unfinished jobs")
 	// ErrRateLimited says that too many calls were made and that the same call
 	// may succeed later; see RateLimitError.
 	ErrRateLimited = errors.New("rate limit reached")

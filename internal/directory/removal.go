@@ -21,6 +21,9 @@ type UserRef struct {
 	Kind IDKind
 	// NotText marks a number, boolean or null where an id belongs.
 	NotText bool
+	// Cut marks the beginning of a text that is no id, of which the rest was not
+	// kept.
+	Cut bool
 }
 
 // Reason says why a user was not removed.
@@ -123,7 +126,7 @@ func Select(refs []UserRef) *Selection {
 	}
 	seenInvalid := make(map[UserRef]struct{})
 	for i, ref := range refs {
-		key, ok := ref.key()
+		key, ok := ref.Key()
 		switch {
 		case !ok:
 			if _, dup := seenInvalid[ref]; !dup {
@@ -161,8 +164,10 @@ func (s *Selection) OrgUserID(id string) string {
 	return ""
 }
 
-func (r UserRef) key() (string, bool) {
-	if r.NotText {
+// Key returns the form in which the id is compared with others of its kind, and
+// false when it cannot be an id.
+func (r UserRef) Key() (string, bool) {
+	if r.NotText || r.Cut {
 		return "", false
 	}
 	key, err := r.parse()

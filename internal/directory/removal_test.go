@@ -178,7 +178,7 @@ func TestDecisionIsThatOfAPlainLoop(t *testing.T) {
 // judgeRef says whom a ref names, as a text that is the same for all mentions,
 // and what becomes of them.
 func judgeRef(ref UserRef, members []Candidate) (id string, reason Reason, goes MemberID) {
-	key, valid := ref.key()
+	key, valid := ref.Key()
 	if !valid {
 		return fmt.Sprintf("invalid %+v", ref), ReasonInvalidID, 0
 	}

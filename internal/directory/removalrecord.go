@@ -2,6 +2,22 @@ package directory
 
 import "time"
 
+// RemovalState says how far a removal has come.
+type RemovalState string
+
+// States of a removal. Those of one that was made by a call and of one that is
+// over do not change any more.
+const (
+	RemovalQueued    RemovalState = "queued"    // nothing was done yet
+	RemovalRunning   RemovalState = "running"   // some of it was done
+	RemovalCompleted RemovalState = "completed" // all of it was done
+	RemovalCancelled RemovalState = "cancelled" // somebody ended it; what was done stays
+	RemovalFailed    RemovalState = "failed"    // it could not go on; what was done stays
+)
+
+// Over reports whether nothing more will be done.
+func (s RemovalState) Over() bool { return s != RemovalQueued && s != RemovalRunning }
+
 // RemovalRecord is a removal as it can be read after its call.
 type RemovalRecord struct {
 	ID       RemovalID
@@ -11,7 +27,8 @@ type RemovalRecord struct {
 	// ClientID is that of the app that asked, empty for the operator.
 	ClientID string
 	// Requested counts the distinct users and ids that were named, Removed those
-	// who went, and Restored those of them who came back.
+	// who went, and Restored those of them who came back. While a job runs two
+	// names of one user count twice until the second is met.
 	Requested int
 	Removed   int
 	Restored  int
@@ -19,15 +36,19 @@ type RemovalRecord struct {
 	RefusedByReason map[Reason]int
 	// Refused names the first of them, in the order of the request, and
 	// RequestID is that of the call. Lists leave them out, and they are erased
-	// with the last of the removed.
+	// with the last of the removed. Those of a job are read apart.
 	Refused   []RefusedUser
 	RequestID string
 
-	Created time.Time
+	// State says how far it has come, and Finished when it came to its end: the
+	// zero time before. A call's removal is over when there is one.
+	State    RemovalState
+	Created  time.Time
+	Finished time.Time
 	// Purged is since when nobody of it can be restored; zero before.
 	Purged time.Time
 	// RestorableUntil is when the restore window ends, also when there is nobody
-	// left to restore.
+	// left to restore; zero while the removal runs.
 	RestorableUntil time.Time
 }
 
@@ -38,6 +59,9 @@ type RefusedUser struct {
 	// Email is the user's address beside an org id, where it is known.
 	Email string
 }
+
+// Done counts the users and ids that were dealt with so far.
+func (r *RemovalRecord) Done() int { return r.Removed + r.Failed() }
 
 // Failed counts the refused.
 func (r *RemovalRecord) Failed() int {

@@ -88,3 +88,60 @@ func every(ctx context.Context, pause time.Duration, pass func()) {
 		timer.Reset(pause)
 	}
 }
+
+// How long a worker waits for jobs of other servers when there was nothing to do,
+// and after a failure.
+const (
+	jobsEvery = time.Second
+	jobsRetry = time.Second
+)
+
+// sweepEvery is how often leftovers of jobs are swept.
+const sweepEvery = time.Minute
+
+// Removals works on removals in the background, chunk by chunk, until ctx ends. A
+// chunk that is then being done is undone, and done by whoever comes next.
+func Removals(ctx context.Context, r *roster.Roster, log *slog.Logger) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-r.JobsWaiting():
+		}
+		timer.Reset(workOff(ctx, r, log))
+	}
+}
+
+// workOff works until there is nothing to do, and returns how long to wait then.
+func workOff(ctx context.Context, r *roster.Roster, log *slog.Logger) time.Duration {
+	for ctx.Err() == nil {
+		progress, err := r.WorkOff(ctx, auth.System())
+		switch {
+		case err != nil && ctx.Err() == nil:
+			log.Error("a job did not get on and will be tried again", "error", err)
+			return jobsRetry
+		case !progress.Worked:
+			return jobsEvery
+		}
+		if progress.Started {
+			log.Info("job started", "removal", progress.Removal, "requested", progress.Requested)
+		}
+		if progress.Over {
+			log.Info("job completed", "removal", progress.Removal, "requested", progress.Requested, "removed", progress.Removed)
+		}
+	}
+	return jobsEvery
+}
+
+// SweepSpools erases, pass after pass, what is left of jobs that are over, until
+// ctx ends. A pass that fails is logged and tried again.
+func SweepSpools(ctx context.Context, r *roster.Roster, log *slog.Logger) {
+	every(ctx, sweepEvery, func() {
+		if err := r.SweepSpools(ctx, auth.System()); err != nil && ctx.Err() == nil {
+			log.Error("leftovers of jobs could not be swept, which will be tried again", "error", err)
+		}
+	})
+}

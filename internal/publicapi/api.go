@@ -20,6 +20,9 @@ type Limits struct {
 	MaxIDs int
 	// MaxBody is the largest body in bytes; 0 for 16 MiB.
 	MaxBody int64
+	// MaxJobIDs and MaxJobBody are the same for a job; 0 for 1,000,000 and 64 MiB.
+	MaxJobIDs  int
+	MaxJobBody int64
 	// MaxBodies is how many bytes of bodies calls hold at once, all together;
 	// 0 for 16 times MaxBody. It is at least twice MaxBody, since one account
 	// never gets more than half of it. The first 64 KiB of each call do not
@@ -36,6 +39,9 @@ type Limits struct {
 const (
 	DefaultMaxIDs  = 100_000
 	DefaultMaxBody = 16 << 20
+
+	DefaultMaxJobIDs  = 1_000_000
+	DefaultMaxJobBody = 64 << 20
 )
 
 // bodiesPerLoad is how many of the largest bodies calls hold at once, unless
@@ -64,6 +70,12 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 	if limits.MaxBody == 0 {
 		limits.MaxBody = DefaultMaxBody
 	}
+	if limits.MaxJobIDs == 0 {
+		limits.MaxJobIDs = DefaultMaxJobIDs
+	}
+	if limits.MaxJobBody == 0 {
+		limits.MaxJobBody = DefaultMaxJobBody
+	}
 	if limits.MaxBodies == 0 {
 		limits.MaxBodies = bodiesPerLoad * limits.MaxBody
 	}
@@ -76,7 +88,8 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 			http.MethodGet: {directory.ScopeUserManagement, a.listRemovals},
 		}},
 		{path: removalsPath, byID: true, endpoints: endpoints{
-			http.MethodGet: {directory.ScopeUserManagement, a.getRemoval},
+			http.MethodGet:    {directory.ScopeUserManagement, a.getRemoval},
+			http.MethodDelete: {directory.ScopeUserManagement, a.cancelRemoval},
 		}},
 		{path: removalsPath, byID: true, under: "/restore", endpoints: endpoints{
 			http.MethodPost: {directory.ScopeUserManagement, a.restoreUsers},

@@ -40,6 +40,11 @@ var (
 	errKeyRunning  = &wireError{409, "A request with this Idempotency-Key is still running", 409}
 	errKeyReused   = &wireError{422, "Idempotency-Key was used with another request", 422}
 	errGone        = &wireError{410, "Removal can no longer be restored", 410}
+	errRunning     = &wireError{409, "Removal is still running", 409}
+	errOver        = &wireError{409, "Removal is over and can no longer be cancelled", 409}
+	errJobAtomic   = &wireError{400, "A job (Prefer: respond-async) cannot be atomic", 400}
+	errJobDryRun   = &wireError{400, "A job (Prefer: respond-async) cannot be a dry run", 400}
+	errManyJobs    = &wireError{429, "Too many jobs of this account are unfinished. Please try again after some time.", 429}
 	errTimeout     = &wireError{408, "Request Timeout", 408}
 	errInternal    = &wireError{500, "Internal Server Error", 500}
 	errUnavailable = &wireError{503, "Service Unavailable", 503}
@@ -55,6 +60,9 @@ var (
 	errJTILifetime = &wireError{401, `error verifying the jwt: if "jti" claim "exp" must be <= 1 hour(s)`, 401}
 	errReplayed    = &wireError{401, "error verifying the jwt: possibly a replay", 401}
 
+	// errSpool marks an error of writing down the list of a job.
+	errSpool = errors.New("the list of a job was not written down")
+
 	errOverload = errors.New("the calls that are being handled hold as much as they may: see --max-bodies")
 )
 
@@ -64,6 +72,10 @@ func errEmptyList(key string) error {
 
 func errTooMany(limit int) error {
 	return &wireError{413, fmt.Sprintf("Too many users in one call: the limit is %d. Send them in several calls, or as a job (Prefer: respond-async).", limit), 413}
+}
+
+func errTooManyForJob(limit int) error {
+	return &wireError{413, fmt.Sprintf("Too many users in one job: the limit is %d. Send them in several jobs.", limit), 413}
 }
 
 func errTooLarge(limit int64) error {
@@ -87,6 +99,7 @@ var wireErrors = []struct {
 	{directory.ErrGone, errGone},
 	{directory.ErrRunning, errKeyRunning},
 	{directory.ErrKeyReused, errKeyReused},
+	{directory.ErrTooManyJobs, errManyJobs},
 	{directory.ErrRateLimited, errRateLimit},
 	{directory.ErrUnavailable, errUnavailable},
 	{context.DeadlineExceeded, errUnavailable},
@@ -119,6 +132,9 @@ func unknownID(err error) error {
 // down, or there are too many calls at once.
 const retryAfter = 5 * time.Second
 
+// jobRetryAfter is how long a client should wait that has too many jobs.
+const jobRetryAfter = time.Minute
+
 // fail answers a request that was refused. What the wire does not say goes to
 // the log.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -136,6 +152,8 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if limited, ok := errors.AsType[*directory.RateLimitError](err); ok {
 			setQuota(w.Header(), limited.Quota)
 			setRetryAfter(w.Header(), limited.RetryAfter)
+		} else {
+			setRetryAfter(w.Header(), jobRetryAfter)
 		}
 	case http.StatusInternalServerError:
 		a.log.Error("internal error", "requestId", web.RequestID(r.Context()), "error", err)

@@ -15,9 +15,10 @@ type idList struct {
 type idReader struct {
 	json      *jsonstream.Reader
 	held      *holding
-	maxIDs    int  // of all lists
-	ids       int  // so far
-	wrongType bool // a known key has a value of the wrong type
+	maxIDs    int                           // of all lists
+	ids       int                           // so far
+	sink      func(directory.UserRef) error // gets the ids of lists, which then keep none; nil without a job
+	wrongType bool                          // a known key has a value of the wrong type
 	tooMany   bool
 }
 
@@ -37,7 +38,12 @@ func (rd *idReader) list(into *idList, kind directory.IDKind) error {
 				ref.NotText = true
 				ref.Text, err = rd.json.Raw()
 			}
-			into.refs = append(into.refs, ref)
+			switch {
+			case rd.sink == nil:
+				into.refs = append(into.refs, ref)
+			case err == nil && !rd.wrongType: // else it is known that the body is refused
+				err = rd.sink(ref)
+			}
 			return err
 		})
 	})

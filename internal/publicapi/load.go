@@ -78,13 +78,14 @@ func (b *budget) give(account directory.AccountID, n int64) {
 // holding is what one call holds of the load. It belongs to one goroutine.
 type holding struct {
 	load         *load
+	perID        int64 // bytes that an id counts for
 	account      directory.AccountID
 	bytes, ids   int64 // what has been read
 	small, large int64 // what has been paid, by budget
 }
 
 func (l *load) hold(account directory.AccountID) *holding {
-	return &holding{load: l, account: account}
+	return &holding{load: l, perID: l.perID, account: account}
 }
 
 // addBytes pays for n more bytes of the body, or returns errOverload.
@@ -102,10 +103,14 @@ func (h *holding) addIDs(n int) error {
 	return h.pay()
 }
 
+// forgetBytes says that the bytes so far are held no more, while what was paid
+// for them stays paid until release.
+func (h *holding) forgetBytes() { h.bytes = 0 }
+
 // pay pays what is due: as many bytes as the body has, or as its ids count for
 // where that is more.
 func (h *holding) pay() error {
-	due := max(h.bytes, h.ids*h.load.perID)
+	due := max(h.bytes, h.ids*h.perID)
 	for h.small+h.large < due {
 		from, paid := h.load.small, &h.small
 		if h.small == smallCall {

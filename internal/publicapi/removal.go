@@ -61,6 +61,8 @@ func bodyError(err error, b *body) error {
 	switch {
 	case errors.Is(err, errOverload), errors.Is(b.err, errOverload):
 		return errOverload
+	case errors.Is(err, errSpool):
+		return err
 	case errors.Is(b.err, os.ErrDeadlineExceeded):
 		return errTimeout
 	}
@@ -68,14 +70,15 @@ func bodyError(err error, b *body) error {
 }
 
 func (rd *removalReader) judge() (removalRequest, error) {
-	named := len(rd.emails.refs) + len(rd.orgUserIDs.refs)
 	switch {
 	case rd.wrongType || (!rd.emails.present && !rd.orgUserIDs.present):
 		return removalRequest{}, errValidation
-	case named == 0 && rd.emails.present:
+	case rd.ids == 0 && rd.emails.present:
 		return removalRequest{}, errEmptyList(keyEmails)
-	case named == 0:
+	case rd.ids == 0:
 		return removalRequest{}, errEmptyList(keyOrgUserIDs)
+	case rd.tooMany && rd.sink != nil:
+		return removalRequest{}, errTooManyForJob(rd.maxIDs)
 	case rd.tooMany:
 		return removalRequest{}, errTooMany(rd.maxIDs)
 	}

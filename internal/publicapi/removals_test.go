@@ -38,10 +38,16 @@ func (w *world) removing(body string) (id, answer string) {
 // removal begins and ends when its transaction does.
 func (w *world) resource(id string, requested, removed, failed int) string {
 	w.T.Helper()
-	us := query[int64](w, `SELECT r.created_at FROM removals r JOIN accounts a ON a.id = r.account_id WHERE a.public_id = $1 AND r.public_id = $2`, id)
-	at := time.UnixMicro(us).UTC().Format("2006-01-02T15:04:05.000Z")
+	at := w.createdOn(id)
 	return fmt.Sprintf(`{"id":"%s","state":"completed","requested":%d,"done":%d,"removed":%d,"failed":%d,"createdOn":"%s","finishedOn":"%s"`,
 		id, requested, requested, removed, failed, at, at)
+}
+
+// createdOn is when a removal was made, as it is printed.
+func (w *world) createdOn(id string) string {
+	w.T.Helper()
+	us := query[int64](w, `SELECT r.created_at FROM removals r JOIN accounts a ON a.id = r.account_id WHERE a.public_id = $1 AND r.public_id = $2`, id)
+	return time.UnixMicro(us).UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
 // everyFailure names Ann, whom it removes, and somebody for every reason and

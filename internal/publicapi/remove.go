@@ -36,6 +36,9 @@ func (a *API) removeUsers(c *call) error {
 	if err != nil {
 		return err
 	}
+	if prefersAsync(c.r.Header) {
+		return a.queueRemoval(c, options)
+	}
 	once, err := readRepeatable(c, http.MethodDelete)
 	if err != nil {
 		return err

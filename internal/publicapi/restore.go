@@ -2,6 +2,7 @@ package publicapi
 
 import (
 	"bufio"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -34,6 +35,9 @@ func (a *API) restoreUsers(c *call) error {
 	out, err := a.roster.RestoreUsers(ctx, c.caller, "", c.id, req.refs, roster.RestoreOptions{
 		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic, Repeat: once.repeat(),
 	})
+	if errors.Is(err, directory.ErrState) {
+		return errRunning
+	}
 	if err != nil {
 		return unknownID(err)
 	}

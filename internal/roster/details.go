@@ -52,17 +52,21 @@ func keepRefusals(refs []directory.UserRef, refused []directory.Refusal, most in
 }
 
 func newKeptRefusal(ref directory.UserRef, refusal directory.Refusal) keptRefusal {
-	text := ref.Text[:min(len(ref.Text), maxRefusedText)]
 	id := keptRefusal{
-		ID:     strings.ToValidUTF8(text, ""),
+		ID:     cutText(ref.Text),
 		Reason: refusal.Reason,
 		// A number that was cut may be none.
-		NotText: ref.NotText && len(text) == len(ref.Text),
+		NotText: ref.NotText && len(ref.Text) <= maxRefusedText,
 	}
 	if ref.Kind == directory.ByOrgUserID {
 		id.Kind, id.Email = kindOrgUserID, refusal.Email
 	}
 	return id
+}
+
+// cutText is as much of a text as is kept of a refused id.
+func cutText(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxRefusedText)], "")
 }
 
 func (id keptRefusal) user() directory.RefusedUser {
@@ -98,9 +102,14 @@ func addDetails(record *directory.RemovalRecord, details string) error {
 		return fmt.Errorf("read the details of removal %s: %w", record.PublicID, err)
 	}
 	record.Actor.Label, record.RequestID = d.Subject, d.RequestID
-	record.Refused = make([]directory.RefusedUser, len(d.Refused))
-	for i, id := range d.Refused {
-		record.Refused[i] = id.user()
-	}
+	record.Refused = d.users()
 	return nil
+}
+
+func (d *removalDetails) users() []directory.RefusedUser {
+	users := make([]directory.RefusedUser, len(d.Refused))
+	for i, id := range d.Refused {
+		users[i] = id.user()
+	}
+	return users
 }

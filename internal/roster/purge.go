@@ -3,6 +3,7 @@ package roster
 import (
 	"context"
 	"errors"
+	"time"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -16,6 +17,10 @@ const (
 	purgeMembers  = 500
 )
 
+// jobResults is how long a job is kept at the least, however short the restore
+// window is: its result must be there to be fetched.
+const jobResults = 24 * time.Hour
+
 // PurgeExpired erases, for good, who was removed longer ago than the restore
 // window: the membership, all that hangs on it, and the address of a person
 // whom no account has any more. Then it forgets deleted groups and bots that
@@ -27,8 +32,9 @@ func (r *Roster) PurgeExpired(ctx context.Context, caller auth.Caller) (erased i
 		return 0, err
 	}
 	cutoff := r.store.Now().Add(-r.window).UnixMicro()
+	jobs := r.store.Now().Add(-max(r.window, jobResults)).UnixMicro()
 	for {
-		due, err := r.store.DueRemovals(ctx, cutoff, purgeRemovals)
+		due, err := r.store.DueRemovals(ctx, cutoff, jobs, purgeRemovals)
 		if err != nil {
 			return erased, err
 		}
@@ -48,6 +54,10 @@ func (r *Roster) PurgeExpired(ctx context.Context, caller auth.Caller) (erased i
 
 // purge erases all of one removal.
 func (r *Roster) purge(ctx context.Context, caller auth.Caller, due store.DueRemoval) (total int, err error) {
+	// They may be many, so they do not wait for the last transaction.
+	if err := r.store.ForgetJobRefusals(ctx, due.Account, due.Removal); err != nil {
+		return 0, err
+	}
 	for closed := false; !closed; {
 		var erased int
 		err := r.store.Write(ctx, store.Change{Account: due.Account, Actor: caller.Actor}, func(tx *store.Tx) (err error) {

@@ -2,6 +2,8 @@ package roster
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"roster/internal/auth"
@@ -22,7 +24,7 @@ func (r *Roster) Removals(ctx context.Context, caller auth.Caller, accountID str
 	}
 	out, err := r.store.Removals(ctx, account, page)
 	for i := range out.Removals {
-		out.Removals[i].RestorableUntil = r.restorableUntil(out.Removals[i].Created)
+		r.setRestorable(&out.Removals[i])
 	}
 	return out, err
 }
@@ -39,12 +41,59 @@ func (r *Roster) Removal(ctx context.Context, caller auth.Caller, accountID, id 
 	if err != nil {
 		return record, err
 	}
-	record.RestorableUntil = r.restorableUntil(record.Created)
+	r.setRestorable(&record)
 	return record, addDetails(&record, details)
 }
 
-// restorableUntil is when the restore window of a removal ends.
-func (r *Roster) restorableUntil(created time.Time) time.Time { return created.Add(r.window) }
+// setRestorable fills in when the restore window of a removal ends.
+func (r *Roster) setRestorable(record *directory.RemovalRecord) {
+	if record.State.Over() {
+		record.RestorableUntil = record.Finished.Add(r.window)
+	}
+}
+
+// refusalsAtOnce is how many chunks of a job's refusals are read at once.
+const refusalsAtOnce = 100
+
+// EachRefused calls yield with the users and ids that a removal refused, some at
+// a time, in the order of the request: those that the record holds, or, of a job
+// that is over, all of them. The account and the right to it are as for Removals.
+// The error wraps directory.ErrGone when a purge erases them meanwhile.
+func (r *Roster) EachRefused(ctx context.Context, caller auth.Caller, accountID string, record *directory.RemovalRecord, yield func([]directory.RefusedUser) error) error {
+	account, err := r.ownAccount(ctx, caller, accountID, directory.ScopeUserManagement)
+	if err != nil {
+		return err
+	}
+	if len(record.Refused) > 0 || !record.State.Over() || !record.Purged.IsZero() {
+		return yield(record.Refused)
+	}
+	left := record.Failed()
+	for after := int64(-1); left > 0; {
+		bodies, last, err := r.store.JobRefusals(ctx, account, record.ID, after, refusalsAtOnce)
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(bodies) > 0:
+		case left == record.Failed():
+			return nil // all are erased, or none were kept of a call's removal
+		default:
+			return directory.Errorf(directory.ErrGone, "what the removal %s refused is being erased", record.PublicID)
+		}
+		for _, body := range bodies {
+			var d removalDetails
+			if err := json.Unmarshal([]byte(body), &d); err != nil {
+				return fmt.Errorf("read what removal %s refused: %w", record.PublicID, err)
+			}
+			left -= len(d.Refused)
+			if err := yield(d.users()); err != nil {
+				return err
+			}
+		}
+		after = last
+	}
+	return nil
+}
 
 // PurgeRemoval erases, for good and before its restore window ends, everybody of
 // a removal who has not come back, as PurgeExpired does when it has ended. It
@@ -62,6 +111,9 @@ func (r *Roster) PurgeRemoval(ctx context.Context, caller auth.Caller, accountID
 	record, _, err := r.store.Removal(ctx, account.ID, id)
 	if err != nil {
 		return 0, err
+	}
+	if !record.State.Over() {
+		return 0, directory.Errorf(directory.ErrState, "the removal %s is still %s: cancel it, or wait", record.PublicID, record.State)
 	}
 	if !record.Purged.IsZero() {
 		return 0, directory.Errorf(directory.ErrState, "the removal %s was purged already, on %s",

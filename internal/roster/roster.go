@@ -32,6 +32,7 @@ type Roster struct {
 	// window is how long a removal can be undone; 0 erases at once.
 	window time.Duration
 	limits directory.RateLimits // of accounts that have none of their own
+	jobs   jobs
 }
 
 // DefaultRestoreWindow is how long a removal can be undone unless Options say
@@ -69,6 +70,9 @@ type Options struct {
 	// RateLimits are those of every account that has none of its own; none for
 	// no limit.
 	RateLimits directory.RateLimits
+	// JobChunk is the most users that one transaction of a job removes; 0 for
+	// DefaultJobChunk. Fewer than 25 are 25.
+	JobChunk int
 	// Store passes test hooks on.
 	Store store.Options
 }
@@ -80,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Roster{store: s, notes: newNotes(), options: o, window: o.RestoreWindow, limits: o.RateLimits}
+	r := &Roster{store: s, notes: newNotes(), options: o, window: o.RestoreWindow, limits: o.RateLimits, jobs: newJobs(o.JobChunk)}
 	switch {
 	case o.EraseAtOnce:
 		r.window = 0

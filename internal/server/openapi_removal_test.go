@@ -99,6 +99,25 @@ var removalSteps = []step{
 	{status: 412, example: "types", body: annAlone, header: map[string]string{"Idempotency-Key": "a b"}},
 	{status: 422, example: "reused", body: annAlone, header: useKey, before: useKeyOnce},
 	{status: 429, example: "limit", body: annAlone, before: noCallLeft},
+
+	{status: 202, example: "queued", body: "addresses", header: respondAsync},
+	{status: 400, example: "atomicJob", body: annAlone, header: respondAsync, query: "?atomic=true"},
+	{status: 400, example: "dryRunJob", body: annAlone, header: respondAsync, query: "?dryRun=true"},
+	{status: 413, example: "jobIds", body: `{"orgUserIds":["E1"` + strings.Repeat(`,"E1"`, 1_000_000) + `]}`, header: respondAsync},
+	{status: 413, example: "jobBody", body: annAlone + strings.Repeat(" ", 64<<20), header: respondAsync},
+	{status: 429, example: "jobs", body: annAlone, header: respondAsync, before: manyJobs},
+}
+
+// respondAsync asks for a job.
+var respondAsync = map[string]string{"Prefer": "respond-async"}
+
+// manyJobs gives the account as many unfinished jobs as it may have.
+func manyJobs(c *checker, t *testing.T, people *cast) {
+	t.Helper()
+	for i := range 20 {
+		storetest.Exec(t, c.DSN, `INSERT INTO removal_jobs (account_id, id, state, batch_id, mixed, next_seq, spooled, created_at, turn_at)
+SELECT id, $2, 'spooling', 0, 0, 0, 1, 0, 9000000000000000 FROM accounts WHERE public_id = $1`, people.account, -1-i)
+	}
 }
 
 // useKey is the header of a call that may be repeated.

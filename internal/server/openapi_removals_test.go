@@ -65,6 +65,28 @@ func TestDocumentedReading(t *testing.T) {
 		c.seen = map[string]bool{}
 		get("one", onePath, annAlone, step{status: 200, example: "everybody"})
 		get("one", onePath, `{"deleteEmailIds":["bo@example.com"]}`, step{status: 200, example: "somebodyNotCodes", query: "?reasons=codes"})
+		get("one", onePath, annAlone, step{status: 200, example: "running", before: stillRunning})
+		get("one", onePath, annAlone, step{status: 409, example: "running", header: map[string]string{"Accept": "text/csv"}, before: stillRunning})
+		cancel := func(st step) {
+			t.Run(fmt.Sprintf("cancel %d %s", st.status, st.example), func(t *testing.T) {
+				people := newCast(c.Server)
+				id := c.Remove(people.app, annAlone).Header.Get("X-Removal-Id")
+				if st.status == http.StatusNotFound {
+					id = "rm-1"
+				}
+				c.step(t, people, st, rostertest.Request{Method: http.MethodDelete, Path: strings.Replace(onePath, "{id}", id, 1)})
+			})
+		}
+		for _, st := range append([]step{
+			{status: 200, example: "cancelled", before: stillRunning},
+			{status: 404, example: "unknown"},
+			{status: 409, example: "over"},
+			{status: 415, example: "type", header: map[string]string{"Content-Type": "text/plain"}},
+		}, refusedReads...) {
+			if st.status != http.StatusPreconditionFailed { // it reads no query
+				cancel(st)
+			}
+		}
 		for _, st := range append([]step{{status: 200, example: "somebodyNot"}, {status: 404, example: "unknown"}}, refusedReads...) {
 			get("one", onePath, twoFailed, st)
 		}
@@ -73,6 +95,16 @@ func TestDocumentedReading(t *testing.T) {
 		}
 		t.Run("as CSV", c.table)
 	})
+}
+
+// stillRunning makes the removal of the account a job that is not over, and that
+// nobody works on.
+func stillRunning(c *checker, t *testing.T, people *cast) {
+	t.Helper()
+	const account = "(SELECT id FROM accounts WHERE public_id = $1)"
+	storetest.Exec(t, c.DSN, `INSERT INTO removal_jobs (account_id, id, state, batch_id, mixed, next_seq, spooled, created_at, turn_at)
+SELECT account_id, id, 'running', 0, 0, 0, 0, 0, 0 FROM removals WHERE account_id = `+account, people.account)
+	storetest.Exec(t, c.DSN, "UPDATE removals SET requested = removed + 3 WHERE account_id = "+account, people.account)
 }
 
 // table checks a removal as CSV.

@@ -224,6 +224,8 @@ func (s *Server) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	workers.Go(func() { job.Purge(background, s.roster, s.log) })
 	workers.Go(func() { job.ForgetCalls(background, s.roster, s.log) })
+	workers.Go(func() { job.Removals(background, s.roster, s.log) })
+	workers.Go(func() { job.SweepSpools(background, s.roster, s.log) })
 	workers.Go(func() { job.Notes(background, s.roster, s.log) })
 	s.metrics.start(s.roster, s.log)
 	s.log.Info("serving", "addr", s.Addr(), "tls", s.secure, "database", s.roster.Engine())

@@ -75,13 +75,19 @@ func (s *Store) ForgetCalls(ctx context.Context, cutoff time.Time) (tokens int, 
 // delete runs one statement in a transaction of its own.
 func (s *Store) delete(ctx context.Context, query string, args ...any) (rows int, err error) {
 	err = s.inTx(ctx, func(r *reader, _ session) error {
-		result, err := r.q.ExecContext(ctx, r.traced(query), args...)
-		if err != nil {
-			return r.engine.mapError(err)
-		}
-		n, err := result.RowsAffected()
-		rows = int(n)
+		rows, err = r.touch(ctx, query, args...)
 		return err
 	})
 	return rows, err
+}
+
+// touch runs a statement that writes, outside of Write, and returns how many rows
+// it touched.
+func (r *reader) touch(ctx context.Context, query string, args ...any) (rows int, err error) {
+	result, err := r.q.ExecContext(ctx, r.traced(query), args...)
+	if err != nil {
+		return 0, r.engine.mapError(err)
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
 }

@@ -12,9 +12,12 @@ import (
 
 const (
 	insertToken = `INSERT INTO used_tokens (app_id, jti_hash, expires_at) VALUES ($1, $2, $3)`
-	// What a server did before it was started again stands in the audit log.
-	selectRecentCalls = `SELECT created_at FROM audit_chain
-WHERE account_id = $1 AND number > (SELECT number FROM audit_heads WHERE account_id = $1) - $2 AND actor_kind = $3 AND created_at > $4`
+	// What a server did before it was started again stands in the audit log, where
+	// a job has many batches but was one call.
+	selectRecentCalls = `SELECT c.created_at FROM audit_chain c
+WHERE c.account_id = $1 AND c.number > (SELECT number FROM audit_heads WHERE account_id = $1) - $2 AND c.actor_kind = $3 AND c.created_at > $4
+  AND NOT EXISTS (SELECT 1 FROM removal_jobs b WHERE b.account_id = c.account_id AND b.id = c.removal_id
+    AND c.batch_id <> b.batch_id AND COALESCE(b.finished_at, c.created_at) >= c.created_at)`
 )
 
 // maxRecentCalls is how far back the audit log is read for calls of before.

@@ -25,6 +25,10 @@ type engine struct {
 	// holdRows one of rows that must stay as they are until it ends.
 	lockRows string
 	holdRows string
+	// lockJob ends a query of a job (b) that is to be changed, skipLocked one that
+	// leaves out a job that somebody else has locked.
+	lockJob    string
+	skipLocked string
 	// pipelines says that a list of statements takes one round trip.
 	pipelines bool
 	types     schemaTypes

@@ -57,6 +57,12 @@ func (s *Store) HotStatements() map[string]string {
 		"selectGroup":   selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
 	})
 	maps.Copy(statements, map[string]string{
+		"selectJob": selectJob + s.engine.skipLocked, "selectJobState": selectJobState + s.engine.lockJob, "selectSpool": selectSpool,
+		"deleteDone": deleteDone, "deleteSpool": deleteSpool, "deleteMet": deleteMet, "moveJob": moveJob, "endJob": endJob, "countChunk": countChunk,
+		"touchSpool": touchSpool, "queueJob": queueJob, "selectMet": selectMet, "insertMet": insertMet, "selectRefused": selectRefused,
+		"deleteRefusedDetails": deleteRefusedDetails, "deleteRefusals": deleteRefusals,
+	})
+	maps.Copy(statements, map[string]string{
 		"selectNested": selectNested, "selectUsersOf": selectUsersOf, "membersByID": membersByID,
 		"accessRoles": accessRoles, "accessGroups": accessGroups, "groupsAbove": groupsAbove, "rolesOfGroups": rolesOfGroups,
 		"namedGroups": namedGroups + s.engine.holdOf("o"), "namedBots": namedBots + s.engine.holdOf("o"), "namedRoles": namedRoles + s.engine.holdOf("roles"),
@@ -76,6 +82,8 @@ func OrderedStatements() map[string][2]string {
 	return map[string][2]string{
 		"listRemovals":  {listRemovals, "removals_created"},
 		"selectDue":     {selectDue, "removals_unpurged"},
+		"selectJobs":    {selectJobs, "removal_jobs_spooled"},
+		"countJobs":     {countJobs, "removal_jobs_spooled"},
 		"pageOfMembers": {pageOfMembers, "member_profiles_created"},
 		"listGroups":    {listGroups, "groups_created"},
 		"listBots":      {listBots, "bots_created"},

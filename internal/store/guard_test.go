@@ -37,6 +37,7 @@ var mayTouchBase = map[string]string{
 	"deleteBotUsers":   "says itself that they are live",
 	"updateOrgIDs":     "says itself that they are live",
 	"markRemoved":      "says itself that they are live",
+	"insertMet":        "of members locked in the same transaction",
 	"selectRemoved":    "the purge is about those who left",
 	"membersOfRemoval": "the restoration is about those who left",
 	"someOfRemoval":    "the restoration is about those who left",

@@ -160,7 +160,7 @@ func TestPurgeThatWaitedDoesNotCloseARemovalTooEarly(t *testing.T) {
 	f := newFixture(t, storetest.New(t, "postgres"))
 	f.members("a@x.example", "b@x.example")
 	f.remove("", "a@x.example", "b@x.example")
-	due, err := f.store.DueRemovals(context.Background(), time.Now().Add(time.Hour).UnixMicro(), 10)
+	due, err := f.store.DueRemovals(context.Background(), time.Now().Add(time.Hour).UnixMicro(), 0, 10)
 	must(t, err)
 	purge := func(ctx context.Context, tx *store.Tx) error {
 		erased, closed, err := tx.Purge(ctx, due[0].Removal, 1)

@@ -36,12 +36,7 @@ func (s *Store) WriteNotes(ctx context.Context, refusals []directory.AppRefusals
 	for _, use := range uses {
 		statements = append(statements, statement{query: updateKeyUse, args: []any{use.App, use.Key, use.At.UnixMicro()}, rows: 1})
 	}
-	err := s.inTx(ctx, func(r *reader, sess session) error {
-		for _, st := range statements {
-			r.traced(st.query)
-		}
-		return r.engine.mapError(sess.run(ctx, statements))
-	})
+	err := s.inTx(ctx, func(r *reader, sess session) error { return r.run(ctx, sess, statements...) })
 	return wrapf(err, "write down refused tokens and used secrets")
 }
 

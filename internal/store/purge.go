@@ -8,10 +8,13 @@ import (
 )
 
 const (
-	// In the order of both indexes, so that nothing is sorted.
-	selectDue = `SELECT r.account_id, r.id FROM accounts a CROSS JOIN removals r
+	// In the order of both indexes, so that nothing is sorted. Whether a job is due
+	// is left to the reader: as a condition it would make PostgreSQL sort.
+	selectDue = `SELECT r.account_id, r.id,
+  COALESCE((SELECT COALESCE(b.finished_at, $3) FROM removal_jobs b WHERE b.account_id = r.account_id AND b.id = r.id), $3 - 1) < $3
+FROM accounts a CROSS JOIN removals r
 WHERE r.account_id = a.id AND r.purged_at IS NULL AND r.created_at <= $1
-ORDER BY a.id, r.created_at LIMIT $2`
+ORDER BY a.id, r.created_at LIMIT $2 OFFSET $4`
 	// Not "IS NULL": PostgreSQL would walk the index of what is not purged yet.
 	selectOpen    = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
 	selectRemoved = `SELECT m.id, m.person_id FROM (
@@ -38,18 +41,27 @@ type DueRemoval struct {
 }
 
 // DueRemovals returns up to limit removals made at or before cutoff, in Unix
-// microseconds, that have not been purged.
-func (r *reader) DueRemovals(ctx context.Context, cutoff int64, limit int) ([]DueRemoval, error) {
-	var due []DueRemoval
-	err := r.each(ctx, func(rows *sql.Rows) error {
-		var d DueRemoval
-		if err := rows.Scan(&d.Account, &d.Removal); err != nil {
-			return err
+// microseconds, that have not been purged; of jobs those that were over before
+// jobs.
+func (r *reader) DueRemovals(ctx context.Context, cutoff, jobs int64, limit int) (due []DueRemoval, err error) {
+	for seen, all := 0, 0; len(due) == 0 && seen == all; all += limit {
+		err := r.each(ctx, func(rows *sql.Rows) error {
+			var d DueRemoval
+			var is bool
+			if err := rows.Scan(&d.Account, &d.Removal, &is); err != nil {
+				return err
+			}
+			seen++
+			if is {
+				due = append(due, d)
+			}
+			return nil
+		}, selectDue, cutoff, limit, jobs, seen)
+		if err != nil {
+			return nil, wrapf(err, "find removals to purge")
 		}
-		due = append(due, d)
-		return nil
-	}, selectDue, cutoff, limit)
-	return due, wrapf(err, "find removals to purge")
+	}
+	return due, nil
 }
 
 // Purge erases up to limit memberships that the removal ended, with all that

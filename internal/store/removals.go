@@ -12,20 +12,33 @@ import (
 const (
 	removalColumns = `SELECT r.id, r.public_id, r.actor_kind, r.actor_id,
   COALESCE((SELECT a.client_id FROM apps a WHERE a.id = r.actor_id AND r.actor_kind = 'app'), ''),
-  r.requested, r.removed, r.restored, r.refused, r.created_at, r.purged_at`
+  r.requested, r.removed, r.restored, r.refused, r.created_at, r.purged_at,
+  COALESCE(b.state, 'completed'), CASE WHEN b.id IS NULL THEN r.created_at ELSE b.finished_at END`
+	ofJob        = ` LEFT JOIN removal_jobs b ON b.account_id = r.account_id AND b.id = r.id`
 	listRemovals = removalColumns + `, ''
-FROM removals r WHERE r.account_id = $1 ORDER BY r.created_at DESC, r.id DESC LIMIT $2 OFFSET $3`
+FROM removals r` + ofJob + ` WHERE r.account_id = $1 ORDER BY r.created_at DESC, r.id DESC LIMIT $2 OFFSET $3`
 	countRemovals = `SELECT COUNT(*) FROM removals WHERE account_id = $1`
 
 	// Of the batches that belong to a removal its own is the first in the chain;
 	// ids of batches do not say, since each process takes them in blocks. "+ 0"
-	// keeps the planners from walking the chain in the order of its numbers.
+	// keeps the planners from walking the chain in the order of its numbers. A job
+	// has too many batches for that, and says which it is.
 	selectRecord = removalColumns + `, COALESCE((
+  SELECT d.body FROM audit_details d WHERE d.account_id = b.account_id AND d.batch_id = b.batch_id), (
   SELECT d.body FROM audit_chain c CROSS JOIN audit_details d
   WHERE c.account_id = r.account_id AND c.removal_id = r.id AND c.removal_id <> 0
-    AND d.account_id = c.account_id AND d.batch_id = c.batch_id
+    AND d.account_id = c.account_id AND d.batch_id = c.batch_id AND b.id IS NULL
   ORDER BY c.number + 0 LIMIT 1), '')
-FROM removals r WHERE r.account_id = $1 AND r.public_id = $2`
+FROM removals r` + ofJob + ` WHERE r.account_id = $1 AND r.public_id = $2`
+
+	// The batches that hold the ids which a job refused.
+	refusalsOfJob = `SELECT seq, account_id, batch_id FROM removal_refusals WHERE account_id = $1 AND removal_id = $2`
+	selectRefused = `SELECT x.seq, d.body FROM (` + refusalsOfJob + ` AND seq > $3 ORDER BY seq LIMIT $4) x CROSS JOIN audit_details d
+WHERE d.account_id = x.account_id AND d.batch_id = x.batch_id ORDER BY x.seq`
+	someRefusals         = `SELECT seq FROM removal_refusals WHERE account_id = $1 AND removal_id = $2 ORDER BY seq LIMIT $3`
+	deleteRefusedDetails = `DELETE FROM audit_details WHERE account_id = $1 AND batch_id IN (
+  SELECT batch_id FROM removal_refusals WHERE account_id = $1 AND removal_id = $2 ORDER BY seq LIMIT $3)`
+	deleteRefusals = `DELETE FROM removal_refusals WHERE account_id = $1 AND removal_id = $2 AND seq IN (` + someRefusals + `)`
 )
 
 // Removals returns a page of the account's removals, the newest first, without
@@ -69,17 +82,51 @@ func (r *reader) Removal(ctx context.Context, account directory.AccountID, publi
 func scanRemoval(rows *sql.Rows) (record directory.RemovalRecord, details string, err error) {
 	var refused string
 	var created int64
-	var purged sql.NullInt64
+	var purged, finished sql.NullInt64
 	if err := rows.Scan(&record.ID, &record.PublicID, &record.Actor.Kind, &record.Actor.ID, &record.ClientID,
-		&record.Requested, &record.Removed, &record.Restored, &refused, &created, &purged, &details); err != nil {
+		&record.Requested, &record.Removed, &record.Restored, &refused, &created, &purged,
+		&record.State, &finished, &details); err != nil {
 		return record, "", err
 	}
 	if err := json.Unmarshal([]byte(refused), &record.RefusedByReason); err != nil {
 		return record, "", fmt.Errorf("read the counts of removal %s: %w", record.PublicID, err)
 	}
 	record.Created = fromMicros(created)
+	if finished.Valid {
+		record.Finished = fromMicros(finished.Int64)
+	}
 	if purged.Valid {
 		record.Purged = fromMicros(purged.Int64)
 	}
 	return record, details, nil
+}
+
+// JobRefusals reads a part of what a job refused: the bodies of up to limit
+// details that follow the place after, in the order of the job's list, and the
+// place of the last of them. There is no more when it returns none.
+func (r *reader) JobRefusals(ctx context.Context, account directory.AccountID, id directory.RemovalID, after int64, limit int) (bodies []string, last int64, err error) {
+	last = after
+	err = r.each(ctx, func(rows *sql.Rows) error {
+		var body string
+		err := rows.Scan(&last, &body)
+		bodies = append(bodies, body)
+		return err
+	}, selectRefused, account, id, after, limit)
+	return bodies, last, wrapf(err, "read what a job refused")
+}
+
+// ForgetJobRefusals erases what a job refused, in small transactions.
+func (s *Store) ForgetJobRefusals(ctx context.Context, account directory.AccountID, id directory.RemovalID) error {
+	for n := sweptAtOnce; n == sweptAtOnce; {
+		err := s.inTx(ctx, func(r *reader, _ session) (err error) {
+			if _, err = r.touch(ctx, deleteRefusedDetails, account, id, sweptAtOnce); err == nil {
+				n, err = r.touch(ctx, deleteRefusals, account, id, sweptAtOnce)
+			}
+			return err
+		})
+		if err != nil {
+			return wrapf(err, "forget what a job refused")
+		}
+	}
+	return nil
 }

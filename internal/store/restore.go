@@ -8,7 +8,11 @@ import (
 )
 
 const (
-	selectRemoval = `SELECT id, removed, restored, created_at, COALESCE(purged_at, 0) FROM removals WHERE account_id = $1 AND public_id = $2`
+	// Who joined the job as a table could not lock the removal alone.
+	selectRemoval = `SELECT id, removed, restored, COALESCE(purged_at, 0),
+  COALESCE((SELECT b.state FROM removal_jobs b WHERE b.account_id = removals.account_id AND b.id = removals.id), 'completed'),
+  COALESCE((SELECT b.finished_at FROM removal_jobs b WHERE b.account_id = removals.account_id AND b.id = removals.id), created_at)
+FROM removals WHERE account_id = $1 AND public_id = $2`
 
 	// The members of a removal, by its index; see list about the limit.
 	membersOfRemoval = memberColumns + `(
@@ -67,8 +71,9 @@ GROUP BY l.kind, l.id, d.public_id, d.name ORDER BY l.kind, l.id`
 type LockedRemoval struct {
 	directory.RemovalID
 	Removed  int
-	Restored int   // so far
-	Created  int64 // microseconds
+	Restored int // so far
+	State    directory.RemovalState
+	Finished int64 // microseconds; once it is over
 	Purged   bool
 }
 
@@ -79,7 +84,7 @@ func (tx *Tx) LockRemoval(ctx context.Context, publicID string) (LockedRemoval, 
 	var l LockedRemoval
 	var purged int64
 	err := tx.row(ctx, selectRemoval+tx.engine.lockRows, tx.account, publicID).
-		Scan(&l.RemovalID, &l.Removed, &l.Restored, &l.Created, &purged)
+		Scan(&l.RemovalID, &l.Removed, &l.Restored, &purged, &l.State, &l.Finished)
 	l.Purged = purged != 0
 	tx.batch.Removal = l.RemovalID
 	return l, wrapf(err, "removal %q", publicID)

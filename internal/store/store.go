@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -33,6 +34,8 @@ type Store struct {
 
 	counters counters // on SQLite
 	running  running
+	counters counters     // on SQLite
+	writes   atomic.Int64 // transactions that write
 }
 
 // Options change how a database is opened. The zero value is right for
@@ -80,6 +83,9 @@ func (s *Store) Engine() string { return s.engine.name }
 
 // Now is the store's time, cut to the microsecond that the database keeps.
 func (s *Store) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// Writes counts the transactions that write of this process.
+func (s *Store) Writes() int64 { return s.writes.Load() }
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {

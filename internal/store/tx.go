@@ -94,6 +94,7 @@ func (s *Store) transact(ctx context.Context, fn func(*reader, session) (last []
 		return s.engine.mapError(err)
 	}
 	defer sess.end()
+	s.writes.Add(1)
 	last, err := fn(&reader{q: sess, engine: s.engine, trace: s.trace}, sess)
 	if err != nil {
 		return err
