@@ -79,7 +79,7 @@ func NamesOf(items []RoleAssignment) AssignmentNames {
 		note(bots, item.BotID)
 		for _, refs := range [][]UserRef{item.AddUsers, item.RemoveUsers} {
 			for _, ref := range refs {
-				if key, ok := ref.key(); ok {
+				if key, ok := ref.Key(); ok {
 					users[ref.Kind][key] = true
 				}
 			}
@@ -222,7 +222,7 @@ func (a *assigner) user(grant Grant, ref UserRef) (Grant, *AssignmentFailure) {
 	if !ref.NotText && strings.TrimSpace(ref.Text) == "" {
 		return grant, nil
 	}
-	key, ok := ref.key()
+	key, ok := ref.Key()
 	if !ok {
 		return grant, &AssignmentFailure{Reason: ReasonInvalidID, User: ref}
 	}

@@ -60,8 +60,14 @@ type RefusedUser struct {
 	Email string
 }
 
-// Done counts the users and ids that were dealt with so far.
-func (r *RemovalRecord) Done() int { return r.Removed + r.Failed() }
+// Done counts the users and ids that were dealt with so far: all of them once it
+// is completed, also where those who could have been removed were kept.
+func (r *RemovalRecord) Done() int {
+	if r.State == RemovalCompleted {
+		return r.Requested
+	}
+	return r.Removed + r.Failed()
+}
 
 // Failed counts the refused.
 func (r *RemovalRecord) Failed() int {

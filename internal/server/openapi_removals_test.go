@@ -66,7 +66,7 @@ func TestDocumentedReading(t *testing.T) {
 		get("one", onePath, annAlone, step{status: 200, example: "everybody"})
 		get("one", onePath, `{"deleteEmailIds":["bo@example.com"]}`, step{status: 200, example: "somebodyNotCodes", query: "?reasons=codes"})
 		get("one", onePath, annAlone, step{status: 200, example: "running", before: stillRunning})
-		get("one", onePath, annAlone, step{status: 409, example: "running", header: map[string]string{"Accept": "text/csv"}, before: stillRunning})
+		get("one", onePath, annAlone, step{status: 409, example: "job", header: map[string]string{"Accept": "text/csv"}, before: stillRunning})
 		cancel := func(st step) {
 			t.Run(fmt.Sprintf("cancel %d %s", st.status, st.example), func(t *testing.T) {
 				people := newCast(c.Server)

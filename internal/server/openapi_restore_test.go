@@ -34,7 +34,7 @@ var restoreSteps = []step{
 	{status: 401, example: "expired", body: "all", token: claims(jwt.MapClaims{"exp": 1})},
 	{status: 401, example: "notActive", body: "all", token: claims(jwt.MapClaims{"nbf": 9e9})},
 	{status: 401, example: "replayed", body: "all", token: claims(jwt.MapClaims{"jti": "once", "exp": soon}), before: useOnce},
-	{status: 409, example: "running", body: "all", before: stillRunning},
+	{status: 409, example: "job", body: "all", before: stillRunning},
 	{status: 410, example: "gone", body: "all", before: windowOver},
 	{status: 412, example: "types", body: `{"emails":["ann@example.com"]}`, invalid: true},
 	{status: 412, example: "types", body: `{"includeMeta":true}`, invalid: true},

@@ -86,7 +86,8 @@ func (s *Store) delete(ctx context.Context, query string, args ...any) (rows int
 func (r *reader) touch(ctx context.Context, query string, args ...any) (rows int, err error) {
 	result, err := r.q.ExecContext(ctx, r.traced(query), args...)
 	if err != nil {
-		return 0, r.engine.mapError(err)
+		st := statement{query: query}
+		return 0, r.engine.mapError(st.in(err))
 	}
 	n, err := result.RowsAffected()
 	return int(n), err

@@ -34,7 +34,6 @@ type Store struct {
 
 	counters counters // on SQLite
 	running  running
-	counters counters     // on SQLite
 	writes   atomic.Int64 // transactions that write
 }
 
