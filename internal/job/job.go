@@ -89,12 +89,9 @@ func every(ctx context.Context, pause time.Duration, pass func()) {
 	}
 }
 
-// How long a worker waits for jobs of other servers when there was nothing to do,
-// and after a failure.
-const (
-	jobsEvery = time.Second
-	jobsRetry = time.Second
-)
+// jobsEvery is how long a worker waits for jobs of other servers when there was
+// nothing to do, and after a failure.
+const jobsEvery = time.Second
 
 // sweepEvery is how often leftovers of jobs are swept.
 const sweepEvery = time.Minute
@@ -111,20 +108,21 @@ func Removals(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 		case <-timer.C:
 		case <-r.JobsWaiting():
 		}
-		timer.Reset(workOff(ctx, r, log))
+		workOff(ctx, r, log)
+		timer.Reset(jobsEvery)
 	}
 }
 
-// workOff works until there is nothing to do, and returns how long to wait then.
-func workOff(ctx context.Context, r *roster.Roster, log *slog.Logger) time.Duration {
+// workOff works until there is nothing to do, or something failed.
+func workOff(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 	for ctx.Err() == nil {
 		progress, err := r.WorkOff(ctx, auth.System())
 		switch {
 		case err != nil && ctx.Err() == nil:
 			log.Error("a job did not get on and will be tried again", "error", err)
-			return jobsRetry
+			return
 		case !progress.Worked:
-			return jobsEvery
+			return
 		}
 		if progress.Started {
 			log.Info("job started", "removal", progress.Removal, "requested", progress.Requested)
@@ -133,7 +131,6 @@ func workOff(ctx context.Context, r *roster.Roster, log *slog.Logger) time.Durat
 			log.Info("job completed", "removal", progress.Removal, "requested", progress.Requested, "removed", progress.Removed)
 		}
 	}
-	return jobsEvery
 }
 
 // SweepSpools erases, pass after pass, what is left of jobs that are over, until
