@@ -171,10 +171,38 @@ SELECT account_id, id, 'running', 0, 0, 0, 0, 0, 0 FROM removals WHERE public_id
 		w.compare(w.send(rostertest.Request{Path: path, Token: w.otherApp.Token(nil)}), 404, notFound, nil)
 
 		got := w.send(rostertest.Request{Path: path, Token: w.app.Token(nil)})
-		if !strings.HasPrefix(got.Body, strings.Replace(body[:strings.Index(body, `null`)], "running", "cancelled", 1)) || strings.Contains(got.Body, "null") || got.Status != 200 {
+		cancelled, _, _ := strings.Cut(strings.Replace(body, "running", "cancelled", 1), "null")
+		if !strings.HasPrefix(got.Body, cancelled) || strings.Contains(got.Body, "null") || got.Status != 200 {
 			t.Errorf("cancelling answered %d %s", got.Status, got.Body)
 		}
 		w.compare(w.send(rostertest.Request{Path: path, Token: w.app.Token(nil)}), 200, got.Body, nil)
 		w.compare(w.send(restore), 200, restored, nil)
+	})
+}
+
+// Of a job all failures are kept, in the order of its list, however many chunks
+// it takes; ids that are too long are cut.
+func TestJobKeepsAllFailures(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		w := start(t, dsn, rostertest.Options{})
+		var ids, items, lines []string
+		for i := range 2600 {
+			id := fmt.Sprintf("nobody.%04d@example.com", i)
+			ids, items, lines = append(ids, id), append(items, byEmail(`"`+id+`"`, noSuchEmail)), append(lines, id+",,"+noSuchEmail+",USER_NOT_FOUND\n")
+		}
+		long := strings.Repeat("é", 200) + "@example.com"
+		cut := strings.Repeat("é", 160)
+		id := w.queue(strings.Replace(emails(append(ids, long)...), "]", `,`+strings.Repeat("1", 400)+"]", 1))
+		items = append(items, byEmail(`"`+cut+`"`, badEmail), byEmail(`"`+strings.Repeat("1", 320)+`"`, badEmail))
+		got := w.finished(id)
+		if want := "," + strings.TrimPrefix(failed(items...), "{"); !strings.HasSuffix(got.Body, want) {
+			t.Errorf("%d bytes: %.300s ... %s", len(got.Body), got.Body, got.Body[len(got.Body)-700:])
+		}
+		got = w.get(w.app, listPath+"/"+id, header1("Accept", "text/csv"))
+		want := "emailId,orgUserId,reason,reasonCode\n" + strings.Join(lines, "") + cut + ",," + "Invalid emailId,INVALID_ID\n" + strings.Repeat("1", 320) + ",,Invalid emailId,INVALID_ID\n"
+		if got.Body != want {
+			t.Errorf("%d bytes of CSV, want %d: ... %s", len(got.Body), len(want), got.Body[max(0, len(got.Body)-500):])
+		}
 	})
 }
