@@ -109,7 +109,8 @@ restored or imported.`,
 	}
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print the result as JSON, also on a terminal")
 	root.AddCommand(
-		e.demoCommand(), e.serveCommand(), e.accountCommand(), e.appCommand(), e.botCommand(), e.userCommand(),
+		e.demoCommand(), e.serveCommand(), e.accountCommand(), e.appCommand(), e.userCommand(),
+		e.groupCommand(), e.roleCommand(), e.botCommand(),
 		e.removalCommand(),
 		e.tokenCommand(), e.secretKeyCommand(), e.platformKeyCommand(),
 		e.auditCommand(), e.migrateCommand(), e.versionCommand(),

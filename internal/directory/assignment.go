@@ -9,7 +9,8 @@ import (
 )
 
 // Reasons for not doing an item of a list of assignments, in the order in which
-// they are checked; those about its users come between the bot and the groups.
+// they are checked: the role, the bot, then for what is added and for what is removed
+// its users and its groups.
 const (
 	ReasonInvalidRole   Reason = "INVALID_ROLE"
 	ReasonInvalidBot    Reason = "INVALID_BOT"
@@ -175,38 +176,13 @@ func (a *assigner) item(item *RoleAssignment) *AssignmentFailure {
 			return &AssignmentFailure{Reason: ReasonInvalidBot}
 		}
 	}
-	var added, removed []Grant
-	for _, users := range []struct {
-		refs []UserRef
-		into *[]Grant
-	}{{item.AddUsers, &added}, {item.RemoveUsers, &removed}} {
-		for _, ref := range users.refs {
-			grant, failure := a.user(grant, ref)
-			if failure != nil {
-				return failure
-			}
-			if grant.Member != 0 {
-				*users.into = append(*users.into, grant)
-			}
-		}
+	added, failure := a.grants(grant, item.AddUsers, item.AddGroups)
+	if failure != nil {
+		return failure
 	}
-	for _, groups := range []struct {
-		names []string
-		into  *[]Grant
-	}{{item.AddGroups, &added}, {item.RemoveGroups, &removed}} {
-		for _, name := range groups.names {
-			trimmed := strings.TrimSpace(name)
-			if trimmed == "" {
-				continue
-			}
-			id, ok := a.groups[trimmed]
-			if !ok {
-				return &AssignmentFailure{Reason: ReasonGroupNotFound, Group: name}
-			}
-			grant := grant
-			grant.Group = id
-			*groups.into = append(*groups.into, grant)
-		}
+	removed, failure := a.grants(grant, item.RemoveUsers, item.RemoveGroups)
+	if failure != nil {
+		return failure
 	}
 	for _, g := range added {
 		a.wanted[g] = true
@@ -215,6 +191,33 @@ func (a *assigner) item(item *RoleAssignment) *AssignmentFailure {
 		a.wanted[g] = false
 	}
 	return nil
+}
+
+// grants are the grants, like the given one, of users and groups.
+func (a *assigner) grants(like Grant, users []UserRef, groups []string) (grants []Grant, failure *AssignmentFailure) {
+	for _, ref := range users {
+		grant, failure := a.user(like, ref)
+		if failure != nil {
+			return nil, failure
+		}
+		if grant.Member != 0 {
+			grants = append(grants, grant)
+		}
+	}
+	for _, name := range groups {
+		trimmed := strings.TrimSpace(name)
+		if trimmed == "" {
+			continue
+		}
+		id, ok := a.groups[trimmed]
+		if !ok {
+			return nil, &AssignmentFailure{Reason: ReasonGroupNotFound, Group: name}
+		}
+		grant := like
+		grant.Group = id
+		grants = append(grants, grant)
+	}
+	return grants, nil
 }
 
 // user is the grant of a user, whose member is 0 when the text is blank.

@@ -51,7 +51,7 @@ func ParsePermission(kind RoleKind, s string) (name string, value Permission, er
 		for i, v := range values {
 			names[i] = string(v)
 		}
-		return "", "", Errorf(ErrInvalid, "permission %q: a permission of a %s role is one of %s", s, kind, strings.Join(names, ", "))
+		return "", "", Errorf(ErrInvalid, "permission %q: roles of the kind %s have one of %s", s, kind, strings.Join(names, ", "))
 	}
 	return name, value, nil
 }

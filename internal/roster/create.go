@@ -196,7 +196,7 @@ func (r *Roster) attachUsers(ctx context.Context, caller auth.Caller, accountID 
 		if missing := selection.Unfound(found); len(missing) > 0 {
 			others := ""
 			if n := len(missing) - 1; n > 0 {
-				others = fmt.Sprintf(", nor are %d others who are named", n)
+				others = fmt.Sprintf(" (and %d more)", n)
 			}
 			return directory.Errorf(directory.ErrNotFound, "%s is no member of the account%s", refs[missing[0].Ref].Text, others)
 		}

@@ -9,6 +9,18 @@ import (
 	"roster/internal/store"
 )
 
+// FindBot finds a bot of the account by its public id or its name. The error wraps
+// directory.ErrNotFound when there is none, and directory.ErrInvalid when several
+// have the name.
+func (r *Roster) FindBot(ctx context.Context, caller auth.Caller, accountID, ref string) (directory.Bot, error) {
+	account, err := r.account(ctx, caller, accountID)
+	if err != nil {
+		return directory.Bot{}, err
+	}
+	bots, err := r.store.FindBots(ctx, account.ID, ref)
+	return one(bots, err, "bot", ref)
+}
+
 // DeleteBot deletes a bot of the account by its public id, and with it the roles
 // and tasks that anybody has in it. Its owner can be removed from then on, if
 // they own nothing else.

@@ -83,11 +83,11 @@ func (s *Store) Roles(ctx context.Context, account directory.AccountID, kind dir
 
 func scanRole(row scanner) (r directory.Role, err error) {
 	var permissions string
-	var created int64
-	if err := row.Scan(&r.ID, &r.PublicID, &r.Kind, &r.Name, &r.Description, &permissions, &r.BuiltIn, &created); err != nil {
+	var created, builtIn int64
+	if err := row.Scan(&r.ID, &r.PublicID, &r.Kind, &r.Name, &r.Description, &permissions, &builtIn, &created); err != nil {
 		return r, err
 	}
-	r.Created = fromMicros(created)
+	r.Created, r.BuiltIn = fromMicros(created), builtIn != 0
 	if r.BuiltIn {
 		r.Permissions = directory.BuiltInPermissions(r.Kind, r.Name)
 		return r, nil
