@@ -152,15 +152,7 @@ func DecideAssignments(kind RoleKind, items []RoleAssignment, found AssignmentOb
 	for i := range items {
 		failures[i] = a.item(&items[i])
 	}
-	for grant, wanted := range a.wanted {
-		if wanted {
-			add = append(add, grant)
-		} else {
-			remove = append(remove, grant)
-		}
-	}
-	slices.SortFunc(add, CompareGrants)
-	slices.SortFunc(remove, CompareGrants)
+	add, remove = wanted(a.wanted, CompareGrants)
 	return failures, add, remove
 }
 

@@ -54,6 +54,7 @@ type NewMember struct {
 	OrgUserID string // checked by ParseOrgUserID, or empty
 	Profile   Profile
 	Status    Status
+	Flags     UserFlags
 }
 
 // MaxProfileText is the longest text, in characters, of a profile's field.

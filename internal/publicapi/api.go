@@ -83,6 +83,8 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 	a.routes = routes{
 		{path: usersPath, endpoints: endpoints{
 			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},
+			http.MethodPost:   {directory.ScopeUserManagement, a.usersBy(a.createUsers, false, msgCreated)},
+			http.MethodPut:    {directory.ScopeUserManagement, a.usersBy(a.updateUsers, true, msgUpdated)},
 		}},
 		{path: removalsPath, endpoints: endpoints{
 			http.MethodGet: {directory.ScopeUserManagement, a.listRemovals},

@@ -79,6 +79,21 @@ func readBody[Req, Out any](a *API, c *call, e bodied[Req, Out]) (req *Req, rele
 	return req, held.release, err
 }
 
+// object reads an object by its members; see jsonstream.Reader.Object. null counts
+// as absent.
+func (rd *idReader) object(member func(key string) error) error {
+	value, err := rd.json.Kind()
+	switch {
+	case err != nil:
+		return err
+	case value == jsonstream.Object:
+		return rd.json.Object(member)
+	case value != jsonstream.Null:
+		rd.wrongType = true
+	}
+	return rd.json.Skip()
+}
+
 // items reads an array of objects, each of which costs as much as weight ids and
 // counts as one of those that a call may name. Beyond the limit the rest is read
 // all the same: whether it is JSON comes first.

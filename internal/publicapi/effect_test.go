@@ -207,7 +207,7 @@ func TestStoreDown(t *testing.T) {
 	for range 3 {
 		w.compare(w.Remove(w.app, emails(ann)), 503, unavailable, header1("Retry-After", "5"))
 	}
-	w.compare(w.send(rostertest.Request{Method: http.MethodGet, Token: "x"}), 405, notAllowed, allowDelete)
+	w.compare(w.send(rostertest.Request{Method: http.MethodGet, Token: "x"}), 405, notAllowed, allowUsers)
 	allow("true")
 	w.compare(w.Remove(w.app, emails(ann)), 200, removed, nil)
 }

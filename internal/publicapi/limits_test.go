@@ -48,7 +48,7 @@ func TestSmallLimits(t *testing.T) {
 		{says: "one byte more", body: padded(201), status: 413, want: over200},
 		{says: "too large, whatever it holds", body: strings.Repeat("{", 201), status: 413, want: over200},
 		{says: "too large before too many", body: emails(strings.Split(strings.Repeat("a@example.com ", 20), " ")...), status: 413, want: over200},
-		{says: "method before size", method: "PUT", body: padded(201), status: 405, want: notAllowed, headers: allowDelete},
+		{says: "method before size", method: "PATCH", body: padded(201), status: 405, want: notAllowed, headers: allowUsers},
 		{says: "credentials before size", token: none, body: padded(201), status: 401, want: badToken},
 		{says: "content type before size", header: header1("Content-Type", "text/plain"), body: padded(201), status: 415, want: unsupported},
 	})
@@ -86,7 +86,7 @@ func TestAnswerToLargeBodyIsSeen(t *testing.T) {
 			{"chunked", w.head(chunkedBody) + chunked(large), 413, overBody},
 			{"broken at its start", w.head(mediumLength) + medium, 400, invalidJSON},
 			{"without a token", strings.Replace(w.head(mediumLength), "auth:", "x:", 1) + medium, 401, badToken},
-			{"with a wrong method", "POST" + strings.TrimPrefix(w.head(mediumLength), "DELETE") + medium, 405, notAllowed},
+			{"with a wrong method", "PATCH" + strings.TrimPrefix(w.head(mediumLength), "DELETE") + medium, 405, notAllowed},
 			{"to an unknown path", strings.Replace(w.head(mediumLength), "users", "x", 1) + medium, 404, notFound},
 			{"to a path outside the API", strings.Replace(w.head(mediumLength), "/api/public/users", "/", 1) + medium, 404, notFound},
 		} {
@@ -95,7 +95,7 @@ func TestAnswerToLargeBodyIsSeen(t *testing.T) {
 				conn := sub.dial().send(c.request)
 				headers := map[string]string{}
 				if c.status == http.StatusMethodNotAllowed {
-					headers = allowDelete
+					headers = allowUsers
 				}
 				sub.compare(conn.answer(), c.status, c.want, headers)
 				if c.says == "chunked" { // see web.Wrap

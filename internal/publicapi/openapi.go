@@ -20,15 +20,14 @@ func ServeDocument(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(document) // the client is gone
 }
 
-// Routes lists what the door answers, as "METHOD /path", sorted. The POST that
-// stands for a DELETE is one of them.
+// Routes lists what the door answers, as "METHOD /path", sorted.
 func (a *API) Routes() []string {
-	routes := []string{http.MethodPost + " " + usersPath}
+	var routes []string
 	for _, rt := range a.routes {
 		for m := range rt.endpoints {
 			routes = append(routes, m+" "+rt.pattern())
 		}
 	}
 	slices.Sort(routes)
-	return slices.Compact(routes)
+	return routes
 }

@@ -17,7 +17,7 @@ func none(*world) string { return "" }
 
 func overridden(by string) map[string]string { return header1("X-HTTP-Method-Override", by) }
 
-var allowDelete = header1("Allow", "DELETE")
+var allowUsers = header1("Allow", "DELETE, POST, PUT")
 
 // Contract 1: routes, methods, the override.
 func TestRoutes(t *testing.T) {
@@ -38,15 +38,15 @@ func TestRoutes(t *testing.T) {
 		{says: "unknown path before credentials", path: "/api/public/user", token: none, status: 404, want: notFound},
 		{says: "unknown path for every method", method: "OPTIONS", path: "/api/public/user", status: 404, want: notFound},
 
-		{says: "wrong method on a known path: 405 plus Allow", method: "GET", status: 405, want: notAllowed, headers: allowDelete},
-		{says: "wrong method: POST", method: "POST", body: emails(ann), status: 405, want: notAllowed, headers: allowDelete},
-		{says: "wrong method: PUT", method: "PUT", body: emails(ann), status: 405, want: notAllowed, headers: allowDelete},
-		{says: "wrong method: PATCH", method: "PATCH", body: emails(ann), status: 405, want: notAllowed, headers: allowDelete},
-		{says: "wrong method: OPTIONS", method: "OPTIONS", status: 405, want: notAllowed, headers: allowDelete},
-		{says: "wrong method: HEAD, which has no body", method: "HEAD", status: 405, want: "", headers: allowDelete},
-		{says: "wrong method: methods match in their case", method: "delete", body: emails(ann), status: 405, want: notAllowed, headers: allowDelete},
-		{says: "wrong method with a trailing slash", method: "GET", path: "/api/public/users/", status: 405, want: notAllowed, headers: allowDelete},
-		{says: "405 before credentials", method: "GET", token: none, status: 405, want: notAllowed, headers: allowDelete},
+		{says: "wrong method on a known path: 405 plus Allow", method: "GET", status: 405, want: notAllowed, headers: allowUsers},
+		{says: "a POST of a removal's body removes nobody", method: "POST", body: emails(ann), status: 412, want: invalidArgs},
+		{says: "a PUT of a removal's body removes nobody", method: "PUT", body: emails(ann), status: 412, want: invalidArgs},
+		{says: "wrong method: PATCH", method: "PATCH", body: emails(ann), status: 405, want: notAllowed, headers: allowUsers},
+		{says: "wrong method: OPTIONS", method: "OPTIONS", status: 405, want: notAllowed, headers: allowUsers},
+		{says: "wrong method: HEAD, which has no body", method: "HEAD", status: 405, want: "", headers: allowUsers},
+		{says: "wrong method: methods match in their case", method: "delete", body: emails(ann), status: 405, want: notAllowed, headers: allowUsers},
+		{says: "wrong method with a trailing slash", method: "GET", path: "/api/public/users/", status: 405, want: notAllowed, headers: allowUsers},
+		{says: "405 before credentials", method: "GET", token: none, status: 405, want: notAllowed, headers: allowUsers},
 
 		{says: "POST with X-HTTP-Method-Override: DELETE is a DELETE", method: "POST", header: overridden("DELETE"), body: emails(ann), want: removed, gone: []string{ann}},
 		{says: "the override in lower case", method: "POST", header: overridden("delete"), body: emails(ann), want: removed, gone: []string{ann}},
@@ -54,9 +54,9 @@ func TestRoutes(t *testing.T) {
 		{says: "the override's name in any case", method: "POST", header: header1("x-http-method-override", "DELETE"), body: emails(ann), want: removed, gone: []string{ann}},
 		{says: "the override with a trailing slash", method: "POST", path: "/api/public/users/", header: overridden("DELETE"), body: emails(ann), want: removed, gone: []string{ann}},
 		{says: "the override on another path is ignored", method: "POST", path: "/api/public/user", header: overridden("DELETE"), status: 404, want: notFound},
-		{says: "the override to another method", method: "POST", header: overridden("PUT"), body: emails(ann), status: 405, want: notAllowed, headers: allowDelete},
-		{says: "on PUT the override is ignored", method: "PUT", header: overridden("DELETE"), body: emails(ann), status: 405, want: notAllowed, headers: allowDelete},
-		{says: "on GET the override is ignored", method: "GET", header: overridden("DELETE"), status: 405, want: notAllowed, headers: allowDelete},
+		{says: "the override to another method is ignored", method: "POST", header: overridden("PUT"), body: emails(ann), status: 412, want: invalidArgs},
+		{says: "on PUT the override is ignored", method: "PUT", header: overridden("DELETE"), body: emails(ann), status: 412, want: invalidArgs},
+		{says: "on GET the override is ignored", method: "GET", header: overridden("DELETE"), status: 405, want: notAllowed, headers: allowUsers},
 		{says: "on DELETE the override is ignored", header: overridden("GET"), body: emails(ann), want: removed, gone: []string{ann}},
 	})
 }
@@ -67,7 +67,7 @@ func TestOrderOfChecks(t *testing.T) {
 	late := func(w *world) string { return scopeless(w).Token(jwt.MapClaims{"exp": 1}) }
 	text := header1("Content-Type", "text/plain")
 	check(t, rostertest.Options{}, []row{
-		{says: "method before credentials", method: "PUT", token: none, header: text, body: "{", status: 405, want: notAllowed, headers: allowDelete},
+		{says: "method before credentials", method: "PATCH", token: none, header: text, body: "{", status: 405, want: notAllowed, headers: allowUsers},
 		{says: "credentials before body", token: none, header: text, body: "{", status: 401, want: badToken},
 		{says: "credentials before scope", token: late, body: emails(ann), status: 401, want: expired},
 		{says: "scope before body", token: noScope, header: text, body: "{", status: 401, want: badScope},

@@ -26,7 +26,7 @@ func (r *Roster) CreateAccount(ctx context.Context, caller auth.Caller, name, ow
 		return "", fmt.Errorf("owner %q: %w", ownerEmail, err)
 	}
 	id := directory.NewHexID()
-	owner := directory.NewMember{Email: email, Status: directory.StatusActive}
+	owner := directory.NewMember{Email: email, Status: directory.StatusActive, Flags: directory.NewUserFlags()}
 	change := store.Change{Actor: caller.Actor, IDs: store.AccountIDs() + store.MemberIDs(1)}
 	err = r.store.Write(ctx, change, func(tx *store.Tx) error {
 		return tx.CreateAccount(ctx, id, name, owner)

@@ -204,6 +204,7 @@ func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory
 		default:
 			create = append(create, directory.NewMember{
 				Email: g.email, OrgUserID: g.orgID, Profile: g.row.Profile, Status: directory.StatusInactive,
+				Flags: directory.NewUserFlags(),
 			})
 		}
 	}

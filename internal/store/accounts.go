@@ -43,7 +43,7 @@ func (tx *Tx) CreateAccount(ctx context.Context, publicID, name string, owner di
 	if err != nil {
 		return err
 	}
-	err = tx.exec(ctx, insertAccount, tx.account, publicID, name, members[0], now)
+	err = tx.exec(ctx, insertAccount, tx.account, publicID, name, members[0].Member, now)
 	return wrapf(err, "create the account")
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"maps"
+
+	"roster/internal/directory"
 )
 
 // HotStatements are the statements that calls with long lists, or many calls,
@@ -72,6 +74,10 @@ func (s *Store) HotStatements() map[string]string {
 		"deleteRoleUsers": deleteRoleUsers, "deleteRoleGroups": deleteRoleGroups, "selectRoleGroup": selectRoleGroup,
 		"ownerRoles": ownerRoles, "rolesByID": rolesByID, "botsByID": botsByID, "groupsByID": groupsByID,
 	})
+	maps.Copy(statements, map[string]string{
+		"giveGroups": giveGroups, "takeGroups": takeGroups, "insertTasks": insertTasks, "takeTasks": takeTasks, "insertProfiles": insertProfiles,
+		"selectStates": selectStates, "selectTasks": selectTasks, "setProfiles": setProfiles, "clearOrgIDs": clearOrgIDs,
+	})
 	return statements
 }
 
@@ -112,4 +118,9 @@ func AdmitStatements() (turn, count string) { return takeTurn, admitCall }
 // Exec runs a statement of a test's own in the transaction.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) error {
 	return tx.exec(ctx, query, args...)
+}
+
+// Split parts members into their own ids and those of their persons.
+func Split(members []directory.Candidate) ([]directory.MemberID, []directory.PersonID) {
+	return split(members)
 }

@@ -41,22 +41,7 @@ func (tx *Tx) HoldForRoles(ctx context.Context, names directory.AssignmentNames)
 	if found.Members, err = tx.HoldMembers(ctx, names.EmailKeys, names.OrgUserIDs); err != nil {
 		return found, err
 	}
-	tx.ask(namedGroups+tx.engine.holdOf("o"), []any{tx.account, jsonTexts(names.Groups)}, func(row scanner) error {
-		group, err := scanGroup(row)
-		found.Groups = append(found.Groups, group)
-		return err
-	})
-	tx.ask(namedBots+tx.engine.holdOf("o"), []any{tx.account, jsonTexts(names.Bots)}, func(row scanner) error {
-		bot, err := scanBot(row)
-		found.Bots = append(found.Bots, bot)
-		return err
-	})
-	tx.ask(namedRoles+tx.engine.holdOf("roles"), []any{tx.account, jsonTexts(names.Roles)}, func(row scanner) error {
-		var role directory.Role
-		err := row.Scan(&role.ID, &role.PublicID, &role.Kind, &role.Name)
-		found.Roles = append(found.Roles, role)
-		return err
-	})
+	tx.askObjects(namedGroups, names, &found)
 	return found, wrapf(tx.flush(ctx), "find the groups, bots and roles")
 }
 

@@ -109,7 +109,8 @@ func (f *fixture) members(addresses ...string) []directory.MemberID {
 	slices.SortFunc(people, func(a, b directory.NewMember) int { return strings.Compare(a.Email.Key, b.Email.Key) })
 	var ids []directory.MemberID
 	f.write(store.MemberIDs(len(people)), func(ctx context.Context, tx *store.Tx) (err error) {
-		ids, err = tx.CreateMembers(ctx, people)
+		created, err := tx.CreateMembers(ctx, people)
+		ids, _ = store.Split(created)
 		return err
 	})
 	return ids

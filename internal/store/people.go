@@ -21,7 +21,7 @@ RETURNING id, person_id`
   can_create_bot, is_developer, data_table_access, created_at)
 SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, j.value->>5,
   j.value->>6, j.value->>7, j.value->>8, j.value->>9, j.value->>10, j.value->>11, j.value->>12, j.value->>13, j.value->>14,
-  1, 1, 0, $3 FROM json_each($2) j`
+  CAST(j.value->>15 AS BIGINT), CAST(j.value->>16 AS BIGINT), CAST(j.value->>17 AS BIGINT), $3 FROM json_each($2) j`
 	updateProfiles = `UPDATE member_profiles SET
   first_name = COALESCE(NULLIF(j.value->>1, ''), first_name),
   last_name = COALESCE(NULLIF(j.value->>2, ''), last_name),
@@ -46,28 +46,28 @@ WHERE members.account_id = j.account_id AND members.id = j.id AND members.remova
 func MemberIDs(n int) int { return 2 * n }
 
 // CreateMembers makes live members of the account, and persons of those whom no
-// account knows yet, and leaves an audit record for each. It returns their
-// keys in the order given. people must be sorted by Email.Key, without
+// account knows yet, and leaves an audit record for each. It returns them in the
+// order given. people must be sorted by Email.Key, without
 // duplicates, so that two imports with the same people do not wait for each
 // other in a circle. An address or org id that a live member has fails with an
 // error that wraps directory.ErrExists.
-func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) ([]directory.MemberID, error) {
+func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) ([]directory.Candidate, error) {
 	now := tx.batch.At.UnixMicro()
-	persons := jsonRows(len(people), func(i int) jsonRow {
-		p := &people[i]
-		return jsonRow{tx.ID(), directory.NewUserID(), p.Email.Key}
+	upserts := jsonRows(len(people), func(i int) jsonRow {
+		return jsonRow{tx.ID(), directory.NewUserID(), people[i].Email.Key}
 	})
-	if err := tx.execRows(ctx, len(people), upsertPersons, persons, now); err != nil {
+	if err := tx.execRows(ctx, len(people), upsertPersons, upserts, now); err != nil {
 		return nil, wrapf(err, "create the persons")
 	}
-	ids := make([]directory.MemberID, len(people))
+	created := make([]directory.Candidate, len(people))
+	persons := make([]directory.PersonID, len(people))
 	at := make(map[directory.MemberID]int, len(people))
 	rows := jsonRows(len(people), func(i int) jsonRow {
-		ids[i] = directory.MemberID(tx.ID())
-		at[ids[i]] = i
-		return jsonRow{int64(ids[i]), people[i].Email.Key, people[i].OrgUserID}
+		p := &people[i]
+		created[i] = directory.Candidate{Member: directory.MemberID(tx.ID()), EmailKey: p.Email.Key, OrgUserID: p.OrgUserID}
+		at[created[i].Member] = i
+		return jsonRow{int64(created[i].Member), p.Email.Key, p.OrgUserID}
 	})
-	created := make([]directory.PersonID, len(people))
 	n := 0
 	err := tx.each(ctx, func(rows *sql.Rows) error {
 		var member directory.MemberID
@@ -75,7 +75,7 @@ func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) (
 		if err := rows.Scan(&member, &person); err != nil {
 			return err
 		}
-		created[at[member]] = person
+		created[at[member]].Person, persons[at[member]] = person, person
 		n++
 		return nil
 	}, insertMembers, tx.account, rows)
@@ -83,13 +83,26 @@ func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) (
 		return nil, wrapf(err, "create the members")
 	}
 	profiles := jsonRows(len(people), func(i int) jsonRow {
-		return append(jsonRow{int64(ids[i]), string(people[i].Status), people[i].Email.Address}, profileRow(&people[i].Profile)...)
+		p := &people[i]
+		row := append(jsonRow{int64(created[i].Member), string(p.Status), p.Email.Address}, profileRow(&p.Profile)...)
+		return append(row, flagRow(p.Flags)...)
 	})
 	if err := tx.execRows(ctx, n, insertProfiles, tx.account, profiles, now); err != nil {
 		return nil, wrapf(err, "create the profiles")
 	}
-	tx.Record(directory.AuditRun{Kind: directory.AuditUserCreated, Persons: created})
-	return ids, nil
+	tx.Record(directory.AuditRun{Kind: directory.AuditUserCreated, Persons: persons})
+	return created, nil
+}
+
+func flagRow(f directory.UserFlags) jsonRow {
+	return jsonRow{asInt(f.CanCreateBot), asInt(f.IsDeveloper), asInt(f.TableAccess)}
+}
+
+func asInt(flag bool) int64 {
+	if flag {
+		return 1
+	}
+	return 0
 }
 
 func profileRow(p *directory.Profile) jsonRow {

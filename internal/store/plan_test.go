@@ -113,6 +113,16 @@ var planArgs = map[string][]string{
 	"deleteRoleGroups": {"{account}", "1000001"},
 	"selectRoleGroup":  {"{account}", "1000001"},
 
+	"giveGroups":     {"{account}", "[[1000001,1000002]]"},
+	"takeGroups":     {"{account}", "[[1000001,1000002]]"},
+	"insertTasks":    {"{account}", `[[1000001,1000002,"[]"]]`},
+	"takeTasks":      {"{account}", "{ids}"},
+	"selectStates":   {"{account}", "{ids}"},
+	"selectTasks":    {"{account}", "{ids}"},
+	"insertProfiles": {"{account}", `[[901,"active","a@x.example","a","b","c","d","e","f","g","h","i","j","k","l",1,1,0]]`, "0"},
+	"setProfiles":    {"{account}", `[[1,"active","a","b","c","d","e","f","g","h","i","j","k","l",1,1,0]]`},
+	"clearOrgIDs":    {"{account}", "{ids}"},
+
 	"ownerRoles": {"{account}", "admin", "Bot Owner"},
 	"rolesByID":  {"{account}", "{ids}"},
 	"botsByID":   {"{account}", "{ids}"},

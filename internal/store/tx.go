@@ -123,6 +123,9 @@ func (tx *Tx) Record(run directory.AuditRun) {
 	tx.batch.Runs = append(tx.batch.Runs, run)
 }
 
+// Silent says that nothing has been recorded so far.
+func (tx *Tx) Silent() bool { return len(tx.batch.Runs) == 0 }
+
 // RecordDetails leaves what is personal about the transaction: a JSON object
 // that may be erased later without breaking the chain.
 func (tx *Tx) RecordDetails(body []byte) {
