@@ -51,8 +51,8 @@ type FieldSet uint16
 // Has says whether the field at a place is among them.
 func (s FieldSet) Has(place int) bool { return s&(1<<place) != 0 }
 
-// Add adds the field at a place.
-func (s *FieldSet) Add(place int) { *s |= 1 << place }
+// With is the set with the field at a place.
+func (s FieldSet) With(place int) FieldSet { return s | 1<<place }
 
 // Ref is how the item names its user: by address where it has one.
 func (i *UserItem) Ref() UserRef {

@@ -57,7 +57,7 @@ type MemberChange struct {
 	Before, After MemberState
 }
 
-// OrgUserID says whether the member's org user id is to change.
+// OrgUserIDChanges says whether the member's org user id is to change.
 func (c *MemberChange) OrgUserIDChanges() bool { return c.Before.OrgUserID != c.After.OrgUserID }
 
 // ProfileChanges says whether anything beside org user id and tasks is to change.
@@ -130,11 +130,10 @@ func (u *userPlanner) objects(item *UserItem) (w wishes, reason Reason) {
 		into *[]Grant
 	}{{item.AddRoles, &w.addRoles}, {item.RemoveRoles, &w.removeRoles}} {
 		for _, ref := range list.refs {
-			kind, bot, ok := AdminRole, BotID(0), true
+			kind, bot := AdminRole, BotID(0)
 			if ref.BotID != "" {
-				kind = BotRole
-				bot, ok = u.bots[ref.BotID]
-				badBot = badBot || !ok
+				kind, bot = BotRole, u.bots[ref.BotID]
+				badBot = badBot || bot == 0
 			}
 			role, ok := u.roles[kind][ref.RoleID]
 			if !ok {

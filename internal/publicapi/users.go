@@ -129,7 +129,7 @@ func readUserInfo(rd *idReader, key string, item *directory.UserItem) error {
 				return err
 			}
 			if kind != jsonstream.Null {
-				item.Given.Add(place)
+				item.Given = item.Given.With(place)
 			}
 			return rd.text(field.Text)
 		}

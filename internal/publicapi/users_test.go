@@ -268,8 +268,10 @@ func TestBadBodiesOfUsers(t *testing.T) {
 			row{says: method + ": content type", method: method, header: header1("Content-Type", "text/plain"), body: "{", status: 415, want: unsupported},
 			row{says: method + ": scope before body", method: method, token: func(w *world) string { return scopeless(w).Token(nil) }, body: "{", status: 401, want: badScope},
 			row{says: method + ": credentials before body", method: method, token: none, body: "{", status: 401, want: badToken},
-			row{says: method + ": nobody of another account", method: method, token: func(w *world) string { return w.otherApp.Token(nil) }, body: `{"users":[{}]}`, status: 200,
-				want: failed(notDone(`"emailId":""`, "", "INVALID_EMAIL", ""))},
+			row{
+				says: method + ": nobody of another account", method: method, token: func(w *world) string { return w.otherApp.Token(nil) }, body: `{"users":[{}]}`, status: 200,
+				want: failed(notDone(`"emailId":""`, "", "INVALID_EMAIL", "")),
+			},
 		)
 	}
 	check(t, rostertest.Options{}, rows)

@@ -113,6 +113,5 @@ func splitGrants(grants []directory.Grant) (members, groups string) {
 			ofGroups = append(ofGroups, jsonRow{int64(g.Group), int64(g.Role), int64(g.Bot)})
 		}
 	}
-	of := func(rows []jsonRow) string { return jsonRows(len(rows), func(i int) jsonRow { return rows[i] }) }
-	return of(ofMembers), of(ofGroups)
+	return rowList(ofMembers), rowList(ofGroups)
 }

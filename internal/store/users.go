@@ -256,56 +256,66 @@ func (tx *Tx) ChangeUsers(ctx context.Context, members []directory.Candidate, c 
 	return tx.changeBelongings(ctx, members, c)
 }
 
+// memberWrites are what changes of members come to, by what each statement writes.
+type memberWrites struct {
+	persons  []directory.PersonID
+	profiles []jsonRow
+	freed    []directory.MemberID // of their org ids
+	orgIDs   []jsonRow
+	retasked []directory.MemberID
+	tasks    []memberTask
+}
+
+func (w *memberWrites) add(m *directory.MemberChange) {
+	w.persons = append(w.persons, m.Person)
+	if m.ProfileChanges() {
+		row := append(jsonRow{int64(m.Member), string(m.After.Status)}, profileRow(&m.After.Profile)...)
+		w.profiles = append(w.profiles, append(row, flagRow(m.After.Flags)...))
+	}
+	if m.OrgUserIDChanges() {
+		w.freed = append(w.freed, m.Member)
+		if m.After.OrgUserID != "" {
+			w.orgIDs = append(w.orgIDs, jsonRow{int64(m.Member), m.After.OrgUserID})
+		}
+	}
+	if m.TasksChange() {
+		w.retasked = append(w.retasked, m.Member)
+		for _, task := range m.After.Tasks {
+			w.tasks = append(w.tasks, memberTask{m.Member, task})
+		}
+	}
+}
+
 func (tx *Tx) changeMembers(ctx context.Context, changes []directory.MemberChange) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	persons := make([]directory.PersonID, len(changes))
-	var profiles []*directory.MemberChange
-	var freed, retasked []directory.MemberID
-	var orgIDs []jsonRow
-	var tasks []memberTask
+	var w memberWrites
 	for i := range changes {
-		m := &changes[i]
-		persons[i] = m.Person
-		if m.ProfileChanges() {
-			profiles = append(profiles, m)
-		}
-		if m.OrgUserIDChanges() {
-			freed = append(freed, m.Member)
-			if m.After.OrgUserID != "" {
-				orgIDs = append(orgIDs, jsonRow{int64(m.Member), m.After.OrgUserID})
-			}
-		}
-		if m.TasksChange() {
-			retasked = append(retasked, m.Member)
-			for _, task := range m.After.Tasks {
-				tasks = append(tasks, memberTask{m.Member, task})
-			}
-		}
+		w.add(&changes[i])
 	}
-	if len(profiles) > 0 {
-		tx.later(len(profiles), setProfiles, tx.account, jsonRows(len(profiles), func(i int) jsonRow {
-			m := profiles[i]
-			row := append(jsonRow{int64(m.Member), string(m.After.Status)}, profileRow(&m.After.Profile)...)
-			return append(row, flagRow(m.After.Flags)...)
-		}))
+	if n := len(w.profiles); n > 0 {
+		tx.later(n, setProfiles, tx.account, rowList(w.profiles))
 	}
 	// All that change are freed first: one may take what another leaves.
-	if len(freed) > 0 {
-		tx.later(len(freed), clearOrgIDs, tx.account, jsonInts(freed))
+	if n := len(w.freed); n > 0 {
+		tx.later(n, clearOrgIDs, tx.account, jsonInts(w.freed))
 	}
-	if len(orgIDs) > 0 {
-		tx.later(len(orgIDs), updateOrgIDs, tx.account, jsonRows(len(orgIDs), func(i int) jsonRow { return orgIDs[i] }))
+	if n := len(w.orgIDs); n > 0 {
+		tx.later(n, updateOrgIDs, tx.account, rowList(w.orgIDs))
 	}
 	if err := tx.flush(ctx); err != nil {
 		return wrapf(err, "change the members")
 	}
-	if len(retasked) > 0 {
-		if err := tx.exec(ctx, takeTasks, tx.account, jsonInts(retasked)); err != nil {
+	if len(w.retasked) > 0 {
+		if err := tx.exec(ctx, takeTasks, tx.account, jsonInts(w.retasked)); err != nil {
 			return wrapf(err, "take the tasks")
 		}
 	}
-	tx.Record(directory.AuditRun{Kind: directory.AuditUserModified, Persons: persons})
-	return wrapf(tx.insertTasks(ctx, tasks), "assign the tasks")
+	tx.Record(directory.AuditRun{Kind: directory.AuditUserModified, Persons: w.persons})
+	return wrapf(tx.insertTasks(ctx, w.tasks), "assign the tasks")
+}
+
+func rowList(rows []jsonRow) string {
+	return jsonRows(len(rows), func(i int) jsonRow { return rows[i] })
 }
