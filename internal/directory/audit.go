@@ -58,7 +58,28 @@ type AuditRun struct {
 	// Object is the internal key of the account, bot, group, role or app, or 0.
 	Object  int64
 	Persons []PersonID
+	// Changes say what the records changed: none, or one for each of them, in
+	// their order. Note says something about the run as a whole that is about
+	// nobody, a JSON object, in place of them; it is kept with the first record.
+	Changes []AuditChange
+	Note    []byte
 }
+
+// AuditChange is what a record says beside its ids, such as values before and
+// after. It may be erased: the chain holds a salted hash.
+type AuditChange struct {
+	// Member is the membership that it is personal to, with which it is erased; 0
+	// for what is about nobody and stays.
+	Member MemberID
+	Body   []byte // a JSON object; nil for a record that has nothing more to say
+
+	Salt []byte // both by Seal
+	Hash []byte
+}
+
+// Seal fixes the change: its hash goes into the digest, and with the salt it can be
+// checked as long as the body is there.
+func (c *AuditChange) Seal(salt []byte) { c.Salt, c.Hash = salt, DetailsHash(salt, c.Body) }
 
 // Len is the number of records in the run.
 func (r AuditRun) Len() int { return max(1, len(r.Persons)) }
@@ -105,18 +126,30 @@ func (d *AuditDigest) Add(seq int, kind AuditKind, person PersonID, object int64
 	d.h.Write(d.buf)
 }
 
-// AddRun takes in the records of a run whose first has the number seq, and
-// returns the number that follows.
+// AddRun takes in the records of a run whose first has the number seq, with their
+// sealed changes, and returns the number that follows.
 func (d *AuditDigest) AddRun(seq int, run AuditRun) int {
-	if len(run.Persons) == 0 {
-		d.Add(seq, run.Kind, 0, run.Object)
-		return seq + 1
-	}
-	for _, p := range run.Persons {
-		d.Add(seq, run.Kind, p, run.Object)
+	for i := range run.Len() {
+		var person PersonID
+		if len(run.Persons) > 0 {
+			person = run.Persons[i]
+		}
+		d.Add(seq, run.Kind, person, run.Object)
+		if i < len(run.Changes) && run.Changes[i].Body != nil {
+			d.AddChange(run.Changes[i].Member, run.Changes[i].Hash)
+		}
 		seq++
 	}
 	return seq
+}
+
+// AddChange takes in the hash of what the record added last has changed.
+func (d *AuditDigest) AddChange(member MemberID, hash []byte) {
+	// No record reads like this: behind its number comes the length of its kind.
+	d.buf = appendText(d.buf[:0], "change")
+	d.buf = appendInt(d.buf, int64(member))
+	d.buf = appendText(d.buf, string(hash))
+	d.h.Write(d.buf)
 }
 
 // Sum returns the digest of all records added so far.

@@ -11,6 +11,7 @@ const (
 	insertAccount = `INSERT INTO accounts (id, public_id, name, owner_id, created_at) VALUES ($1, $2, $3, $4, $5)`
 	insertRoles   = `INSERT INTO roles (account_id, id, public_id, kind, name, description, permissions, built_in, created_at)
 SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, '{}', 1, $3 FROM json_each($2) j`
+	selectRateLimits   = `SELECT COALESCE(rate_limits, '') FROM accounts WHERE id = $1`
 	setRateLimits      = `UPDATE accounts SET rate_limits = $2 WHERE id = $1`
 	selectAccountOwner = `SELECT owner_id FROM accounts WHERE id = $1`
 	setAccountOwner    = `UPDATE accounts SET owner_id = $2 WHERE id = $1`
@@ -51,10 +52,17 @@ func (tx *Tx) CreateAccount(ctx context.Context, publicID, name string, owner di
 // server.
 func (tx *Tx) SetRateLimits(ctx context.Context, limits *directory.RateLimits) error {
 	var text any
+	var before, after string
 	if limits != nil {
-		text = limits.String()
+		after = limits.String()
+		text = after
 	}
-	tx.Record(directory.AuditRun{Kind: directory.AuditAccountModified, Object: int64(tx.account)})
+	if err := tx.row(ctx, selectRateLimits+tx.engine.lockRows, tx.account).Scan(&before); err != nil {
+		return wrapf(err, "lock the account")
+	}
+	var diff directory.Diff
+	diff.Text("rateLimit", before, after)
+	tx.Record(directory.AuditRun{Kind: directory.AuditAccountModified, Object: int64(tx.account), Note: diff.Body()})
 	return wrapf(tx.execRows(ctx, 1, setRateLimits, tx.account, text), "set the account's rate limits")
 }
 

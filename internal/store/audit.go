@@ -2,6 +2,10 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"strconv"
+	"strings"
 
 	"roster/internal/directory"
 )
@@ -9,6 +13,9 @@ import (
 const (
 	insertRecords = `INSERT INTO audit_records (account_id, batch_id, seq, kind, person_id, object_id)
 SELECT $1, $2, $3 + j.key, $4, CAST(j.atom AS BIGINT), $5 FROM json_each($6) j`
+	// What is binary comes as base64, which both engines take as it is.
+	insertChanges = `INSERT INTO audit_changes (account_id, batch_id, seq, member_id, hash, salt, body)
+SELECT $1, $2, CAST(j.value->>0 AS BIGINT), CAST(j.value->>1 AS BIGINT), j.value->>2, j.value->>3, j.value->>4 FROM json_each($3) j`
 	insertDetails = `INSERT INTO audit_details (account_id, batch_id, salt, body) VALUES ($1, $2, $3, $4)`
 	insertHead    = `INSERT INTO audit_heads (account_id, number, hash) VALUES ($1, 0, $2)`
 	selectHead    = `SELECT number, hash FROM audit_heads WHERE account_id = $1`
@@ -21,6 +28,10 @@ VALUES ((SELECT account_id FROM audit_heads WHERE account_id = $1 AND number = $
 	updateHead = `UPDATE audit_heads SET number = $2, hash = $3 WHERE account_id = $1 AND number = $2 - 1`
 )
 
+// saltSize is how many random bytes keep details that were erased from being
+// guessed by their hash.
+const saltSize = 16
+
 // writeAudit writes the transaction's records, then takes the account's turn
 // in the chain. That comes last because callers of the account wait for each
 // other from there to the commit. The row of the chain is left in the queue, to
@@ -32,7 +43,9 @@ func (tx *Tx) writeAudit(ctx context.Context) error {
 	}
 	digest := directory.NewAuditDigest()
 	seq := 1
+	var changes changeRows
 	for _, run := range b.Runs {
+		changes.add(seq, run.Changes)
 		persons := run.Persons
 		if len(persons) == 0 {
 			persons = []directory.PersonID{0}
@@ -40,11 +53,53 @@ func (tx *Tx) writeAudit(ctx context.Context) error {
 		tx.later(len(persons), insertRecords, b.Account, b.ID, seq, string(run.Kind), run.Object, jsonInts(persons))
 		seq = digest.AddRun(seq, run)
 	}
+	if changes.n > 0 {
+		tx.later(changes.n, insertChanges, b.Account, b.ID, changes.list())
+	}
 	if tx.details != nil {
 		tx.later(1, insertDetails, b.Account, b.ID, tx.salt, string(tx.details))
 	}
 	return wrapf(tx.writeLink(ctx, digest.Sum()), "write the audit log")
 }
+
+// changeRows are the rows of audit_changes that a transaction writes, as one JSON
+// array.
+type changeRows struct {
+	json strings.Builder
+	row  []byte
+	n    int
+}
+
+// add seals the changes of the records from seq on.
+func (c *changeRows) add(seq int, changes []directory.AuditChange) {
+	if len(changes) == 0 {
+		return
+	}
+	salts := make([]byte, saltSize*len(changes))
+	rand.Read(salts)
+	for i := range changes {
+		change := &changes[i]
+		if change.Body == nil {
+			continue
+		}
+		change.Seal(salts[saltSize*i : saltSize*(i+1)])
+		c.row = append(c.row[:0], ",["...)
+		c.row = strconv.AppendInt(c.row, int64(seq+i), 10)
+		c.row = append(c.row, ',')
+		c.row = strconv.AppendInt(c.row, int64(change.Member), 10)
+		c.row = append(c.row, `,"`...)
+		c.row = base64.StdEncoding.AppendEncode(c.row, change.Hash)
+		c.row = append(c.row, `","`...)
+		c.row = base64.StdEncoding.AppendEncode(c.row, change.Salt)
+		c.row = append(c.row, `",`...)
+		c.row = appendJSON(c.row, string(change.Body))
+		c.json.Write(append(c.row, ']'))
+		c.n++
+	}
+}
+
+// list is the array.
+func (c *changeRows) list() string { return "[" + c.json.String()[1:] + "]" }
 
 func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
 	var number int64

@@ -49,7 +49,7 @@ func (s *Store) HotStatements() map[string]string {
 		"membersOfRemoval": membersOfRemoval, "someOfRemoval": someOfRemoval, "selectAddresses": selectAddresses,
 		"markRestored": markRestored, "addRestored": addRestored, "selectLost": selectLost,
 		"dropLostGroups": dropLostGroups, "dropLostRoles": dropLostRoles, "dropLostTasks": dropLostTasks,
-		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles,
+		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles, "purgeChanges": purgeChanges, "insertChanges": insertChanges,
 		"purgeMembers": purgeMembers, "purgePersons": purgePersons, "purgeDetails": purgeDetails, "closeRemoval": closeRemoval,
 	})
 	maps.Copy(statements, map[string]string{

@@ -58,6 +58,8 @@ var planArgs = map[string][]string{
 	"dropLostRoles":    {"{account}", "{ids}"},
 	"dropLostTasks":    {"{account}", "{ids}"},
 
+	"purgeChanges":  {"{account}", "{ids}"},
+	"insertChanges": {"{account}", "8", `[[1,1000001,"aGFzaA==","c2FsdA==","{}"]]`},
 	"purgeRoles":    {"{account}", "{ids}"},
 	"purgeGroups":   {"{account}", "{ids}"},
 	"purgeProfiles": {"{account}", "{ids}"},
@@ -264,6 +266,7 @@ func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) 
 		{"deleted_objects", "account_id, id, kind, public_id, name, deleted_at", "ACC, 1 + ID, 'bot', TXT, TXT, 0"},
 		{"audit_details", "account_id, batch_id, salt, body", "ACC, ID, NUL, '{}'"},
 		{"audit_records", "account_id, batch_id, seq, kind, person_id, object_id", "ACC, ID, 1, 'k', ID, 0"},
+		{"audit_changes", "account_id, batch_id, seq, member_id, hash, salt, body", "ACC, ID, 1, ID, '', '', '{}'"},
 		{"apps", "id, client_id, account_id, name, origin, algorithm, state, created_at", "ID, 'cs-' || TXT, ACC, '', 'admin-console', 'HS256', 'enabled', 0"},
 		{"secret_keys", "version, fingerprint, created_at", "ID, NUL, ACC"},
 		{"app_secrets", "app_id, id, key_version, sealed, created_at", "ID, 1, ID, NUL, ACC"},

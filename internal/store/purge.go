@@ -24,7 +24,12 @@ ORDER BY a.id, r.created_at LIMIT $2 OFFSET $4`
 	purgeRoles    = `DELETE FROM member_roles WHERE (account_id, member_id) IN ` + idList
 	purgeGroups   = `DELETE FROM group_members WHERE (account_id, member_id) IN ` + idList
 	purgeProfiles = `DELETE FROM member_profiles WHERE (account_id, member_id) IN ` + idList
-	purgeMembers  = `DELETE FROM members WHERE (account_id, id) IN ` + idList + ` AND (removal_id = $3) IS TRUE`
+	// By the key, since SQLite takes an index that is not unique only where that
+	// holds all it needs.
+	purgeChanges = `UPDATE audit_changes SET salt = NULL, body = NULL WHERE (account_id, batch_id, seq) IN (
+  SELECT x.account_id, x.batch_id, x.seq FROM ` + keyedIDs + `
+  CROSS JOIN audit_changes x WHERE x.account_id = j.account_id AND x.member_id = j.id AND x.member_id <> 0)`
+	purgeMembers = `DELETE FROM members WHERE (account_id, id) IN ` + idList + ` AND (removal_id = $3) IS TRUE`
 	// The person stays as a bare key, which audit records name; the address goes
 	// with the last membership in any account.
 	purgePersons = `UPDATE persons SET memberships = memberships - 1, email_key = CASE WHEN memberships > 1 THEN email_key END
@@ -121,7 +126,7 @@ func (tx *Tx) EraseAtOnce(ctx context.Context, leaving []directory.Candidate) er
 func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal directory.RemovalID) error {
 	ids, persons := split(members)
 	list := jsonInts(ids)
-	for _, query := range []string{purgeTasks, purgeRoles, purgeGroups, purgeProfiles} {
+	for _, query := range []string{purgeTasks, purgeRoles, purgeGroups, purgeProfiles, purgeChanges} {
 		if err := tx.exec(ctx, query, tx.account, list); err != nil {
 			return wrapf(err, "erase what hangs on the members")
 		}

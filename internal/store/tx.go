@@ -120,6 +120,9 @@ func (tx *Tx) ID() int64 {
 
 // Record leaves a run of audit records to be written when the transaction ends.
 func (tx *Tx) Record(run directory.AuditRun) {
+	if run.Note != nil {
+		run.Changes = []directory.AuditChange{{Body: run.Note}}
+	}
 	tx.batch.Runs = append(tx.batch.Runs, run)
 }
 
@@ -129,7 +132,7 @@ func (tx *Tx) Silent() bool { return len(tx.batch.Runs) == 0 }
 // RecordDetails leaves what is personal about the transaction: a JSON object
 // that may be erased later without breaking the chain.
 func (tx *Tx) RecordDetails(body []byte) {
-	tx.salt = make([]byte, 16)
+	tx.salt = make([]byte, saltSize)
 	rand.Read(tx.salt)
 	tx.details = body
 	tx.batch.DetailsHash = directory.DetailsHash(tx.salt, body)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -24,10 +25,11 @@ const (
 	selectHeads = `SELECT a.id, a.public_id, h.number, h.hash
 FROM accounts a LEFT JOIN audit_heads h ON h.account_id = a.id`
 	selectAudit = `SELECT c.account_id, c.number, c.batch_id, c.created_at, c.actor_kind, c.actor_id, c.removal_id,
-  c.records, c.details_hash, c.digest, c.hash, r.seq, r.kind, r.person_id, r.object_id
+  c.records, c.details_hash, c.digest, c.hash, r.seq, r.kind, r.person_id, r.object_id, x.member_id, x.hash, x.salt, x.body
 FROM audit_chain c LEFT JOIN audit_records r ON r.account_id = c.account_id AND r.batch_id = c.batch_id
+  LEFT JOIN audit_changes x ON x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
 ORDER BY c.account_id, c.number, r.seq`
-	countRecords  = `SELECT COUNT(*) FROM audit_records`
+	countAudit    = `SELECT (SELECT COUNT(*) FROM audit_records), (SELECT COUNT(*) FROM audit_changes)`
 	selectDetails = `SELECT d.account_id, d.batch_id, d.salt, d.body, c.details_hash
 FROM audit_details d LEFT JOIN audit_chain c ON c.account_id = d.account_id AND c.batch_id = d.batch_id`
 )
@@ -51,12 +53,15 @@ func (s *Store) VerifyAudit(ctx context.Context) (AuditReport, error) {
 		if err := r.each(ctx, checkDetails, selectDetails); err != nil {
 			return err
 		}
-		var stored int
-		if err := r.row(ctx, countRecords).Scan(&stored); err != nil {
+		var records, changes int
+		if err := r.row(ctx, countAudit).Scan(&records, &changes); err != nil {
 			return err
 		}
-		if stored != v.report.Records {
-			return fmt.Errorf("%w: %d records belong to no entry of the chain", ErrBroken, stored-v.report.Records)
+		if records != v.report.Records {
+			return fmt.Errorf("%w: %d records belong to no entry of the chain", ErrBroken, records-v.report.Records)
+		}
+		if changes != v.changes {
+			return fmt.Errorf("%w: %d changes belong to no record", ErrBroken, changes-v.changes)
 		}
 		return nil
 	})
@@ -73,8 +78,9 @@ type chainEnd struct {
 // verifier follows the rows of selectAudit, which come chain by chain, link by
 // link, record by record.
 type verifier struct {
-	report AuditReport
-	heads  map[directory.AccountID]chainEnd // as stored
+	report  AuditReport
+	changes int
+	heads   map[directory.AccountID]chainEnd // as stored
 
 	link   *directory.ChainLink // being read, nil before the first
 	hash   []byte               // its hash, as stored
@@ -103,10 +109,10 @@ func (v *verifier) addRow(rows *sql.Rows) error {
 	var link directory.ChainLink
 	var at int64
 	var hash []byte
-	var seq, person, object sql.NullInt64
-	var kind sql.NullString
+	var seq, person, object, member sql.NullInt64
+	var kind, changeHash, salt, body sql.NullString
 	err := rows.Scan(&link.Account, &link.Number, &link.Batch, &at, &link.ActorKind, &link.ActorID, &link.Removal,
-		&link.Records, &link.DetailsHash, &link.Digest, &hash, &seq, &kind, &person, &object)
+		&link.Records, &link.DetailsHash, &link.Digest, &hash, &seq, &kind, &person, &object, &member, &changeHash, &salt, &body)
 	if err != nil {
 		return err
 	}
@@ -125,6 +131,24 @@ func (v *verifier) addRow(rows *sql.Rows) error {
 		return v.broken("record %d is missing", v.seq)
 	}
 	v.digest.Add(v.seq, directory.AuditKind(kind.String), directory.PersonID(person.Int64), object.Int64)
+	if !changeHash.Valid {
+		return nil
+	}
+	return v.addChange(directory.MemberID(member.Int64), changeHash.String, salt.String, body)
+}
+
+// addChange takes in what the last record has changed. hash and salt are base64.
+func (v *verifier) addChange(member directory.MemberID, hash, salt string, body sql.NullString) error {
+	v.changes++
+	sealed := directory.AuditChange{Member: member, Body: []byte(body.String)}
+	if rawSalt, err := base64.StdEncoding.DecodeString(salt); err == nil {
+		sealed.Seal(rawSalt)
+	}
+	rawHash, err := base64.StdEncoding.DecodeString(hash)
+	if err != nil || (body.Valid && !bytes.Equal(sealed.Hash, rawHash)) {
+		return v.broken("what record %d changed is not what was written", v.seq)
+	}
+	v.digest.AddChange(member, rawHash)
 	return nil
 }
 

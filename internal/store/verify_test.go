@@ -25,10 +25,38 @@ func auditFixture(t *testing.T, dsn string) *fixture {
 	f.remove(`{"requestId":"1"}`, "a@x.example", "nobody@x.example")
 	f.remove(`{"requestId":"2"}`, "nobody@x.example") // details without a record
 	f.remove("", "b@x.example")
+	f.note([]byte(`{"after":{"name":"Staff"}}`))
+	f.changes(0, 7, 8)
 	f.another("y")
 	f.members("a@x.example", "d@x.example")
 	f.remove(`{"requestId":"3"}`, "d@x.example")
 	return f
+}
+
+// note leaves a record with a note.
+func (f *fixture) note(body []byte) {
+	f.write(0, func(_ context.Context, tx *store.Tx) error {
+		tx.Record(directory.AuditRun{Kind: directory.AuditAccountModified, Persons: []directory.PersonID{1, 2}, Note: body})
+		return nil
+	})
+}
+
+// changes leaves a run of records of which all but the second say what they
+// changed about a member.
+func (f *fixture) changes(members ...directory.MemberID) {
+	f.write(0, func(_ context.Context, tx *store.Tx) error {
+		run := directory.AuditRun{Kind: directory.AuditUserModified}
+		for i, m := range members {
+			run.Persons = append(run.Persons, directory.PersonID(m))
+			change := directory.AuditChange{Member: m, Body: []byte(`{"before":{"city":"\"Łódź\""}}`)}
+			if i == 1 {
+				change.Body = nil
+			}
+			run.Changes = append(run.Changes, change)
+		}
+		tx.Record(run)
+		return nil
+	})
 }
 
 func (f *fixture) verify() (store.AuditReport, error) {
@@ -40,7 +68,7 @@ func TestAuditLogIsWholeAsItWasWritten(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		f := auditFixture(t, dsn)
 		report, err := f.verify()
-		if want := (store.AuditReport{Accounts: 2, Batches: 10, Records: 2 + 3 + 3 + 2 + 1 + 0 + 1 + 2 + 2 + 1}); err != nil || report != want {
+		if want := (store.AuditReport{Accounts: 2, Batches: 12, Records: 2 + 3 + 3 + 2 + 1 + 0 + 1 + 2 + 3 + 2 + 2 + 1}); err != nil || report != want {
 			t.Errorf("%+v, %v; want %+v", report, err, want)
 		}
 	})
@@ -51,6 +79,7 @@ var auditTables = map[string][]string{
 	"audit_chain":   {"account_id", "number"},
 	"audit_records": {"account_id", "batch_id", "seq"},
 	"audit_details": {"account_id", "batch_id"},
+	"audit_changes": {"account_id", "batch_id", "seq"},
 	"audit_heads":   {"account_id"},
 }
 
@@ -157,7 +186,7 @@ type execer interface {
 	Exec(query string, args ...any) (sql.Result, error)
 }
 
-// Each value of each row of the log, changed alone.
+// Each value of each row of the log, changed alone. Changes may be erased.
 func TestVerifyFindsEveryChangedValue(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
@@ -230,7 +259,13 @@ func TestVerifyFindsHiddenAndInventedHistory(t *testing.T) {
 		"details of a batch that has none": {
 			"INSERT INTO audit_details SELECT account_id, batch_id, digest, '{}' FROM audit_chain WHERE account_id = $1 AND number = 1",
 		},
-		"details of no batch": {"INSERT INTO audit_details SELECT account_id, 999999, digest, '{}' FROM audit_chain WHERE account_id = $1 AND number = 1"},
+		"a change of a record that has none": {
+			"INSERT INTO audit_changes SELECT account_id, batch_id, 2, member_id, hash, salt, body FROM audit_changes WHERE account_id = $1 AND member_id = 8",
+		},
+		"a change of another record": {"UPDATE audit_changes SET seq = 2 WHERE account_id = $1 AND member_id = 8"},
+		"a change of no record":      {"UPDATE audit_changes SET seq = seq + 100 WHERE account_id = $1"},
+		"a change of somebody else":  {"UPDATE audit_changes SET member_id = member_id + 1 WHERE account_id = $1"},
+		"details of no batch":       {"INSERT INTO audit_details SELECT account_id, 999999, digest, '{}' FROM audit_chain WHERE account_id = $1 AND number = 1"},
 		"two records swapped": {
 			"UPDATE audit_records SET seq = seq + 100 WHERE account_id = $1 AND batch_id = " + created + " AND seq IN (1, 2)",
 			"UPDATE audit_records SET seq = 103 - seq WHERE account_id = $1 AND batch_id = " + created + " AND seq > 100",
@@ -324,6 +359,36 @@ func TestVerifySeesOneStateWhileOthersWrite(t *testing.T) {
 				return
 			default:
 			}
+		}
+	})
+}
+
+// What records say about a membership goes with it, of no other, and the log is
+// whole all the same.
+func TestChangesAreErasedWithTheMembership(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn)
+		ids := f.members("a@x.example", "b@x.example")
+		f.changes(ids[0], ids[0], ids[1])
+		f.note([]byte(`{}`))
+		f.remove("", "a@x.example")
+		f.write(0, func(ctx context.Context, tx *store.Tx) error {
+			var removal directory.RemovalID
+			if err := storetest.SQL(t, dsn).QueryRow("SELECT MAX(id) FROM removals").Scan(&removal); err != nil {
+				return err
+			}
+			_, _, err := tx.Purge(ctx, removal, 10)
+			return err
+		})
+		var erased, kept int
+		must(t, storetest.SQL(t, dsn).QueryRow(`SELECT COUNT(CASE WHEN body IS NULL AND salt IS NULL AND member_id = $1 THEN 1 END),
+  COUNT(CASE WHEN body IS NOT NULL AND salt IS NOT NULL AND member_id <> $1 THEN 1 END) FROM audit_changes`, ids[0]).Scan(&erased, &kept))
+		if erased < 1 || kept < 2 {
+			t.Errorf("%d changes are erased and %d are kept", erased, kept)
+		}
+		if _, err := f.verify(); err != nil {
+			t.Error(err)
 		}
 	})
 }
