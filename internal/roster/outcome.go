@@ -15,21 +15,23 @@ import (
 // beyond the request itself, which comes again. For a hundred thousand strangers
 // that is a line, not the 27 MB of the answer.
 type outcome struct {
-	Removal   string                 `json:"removal,omitempty"` // public id
-	Requested int                    `json:"requested,omitempty"`
-	Done      int                    `json:"done"` // removed or restored
-	Refused   []keptRun              `json:"refused,omitempty"`
-	Lost      []directory.LostObject `json:"lost,omitempty"`
+	Removal   string `json:"removal,omitempty"` // public id
+	Requested int    `json:"requested,omitempty"`
+	Done      int    `json:"done"` // removed or restored
+	// Refused has for each reason the places in the request of those who were
+	// refused for it, as runs: how many places are skipped since the run before,
+	// then how many follow each other. A list of which every second id is refused
+	// takes four bytes for each.
+	Refused map[directory.Reason][]int `json:"refused,omitempty"`
+	Told    []keptDetail               `json:"told,omitempty"`
+	Lost    []directory.LostObject     `json:"lost,omitempty"`
 }
 
-// keptRun are refusals for one reason of ids that follow each other in the
-// request, or a single one about which there is more to say.
-type keptRun struct {
-	Ref    int              `json:"ref"` // the first
-	Count  int              `json:"count"`
-	Reason directory.Reason `json:"reason"`
-	Email  string           `json:"email,omitempty"`
-	Bots   []keptBot        `json:"bots,omitempty"`
+// keptDetail is what the answer tells of one refusal beyond its reason.
+type keptDetail struct {
+	Ref   int       `json:"ref"`
+	Email string    `json:"email,omitempty"`
+	Bots  []keptBot `json:"bots,omitempty"`
 }
 
 type keptBot struct {
@@ -66,44 +68,56 @@ func (r *Roster) writeOnce(ctx context.Context, caller auth.Caller, key director
 	return earlier, nil
 }
 
-// keepRuns makes what is kept of refusals. An address is told beside an org id
-// alone, or where the request names nobody; see Restoration.Refs.
-func keepRuns(refs []directory.UserRef, named bool, refused []directory.Refusal) []keptRun {
-	var runs []keptRun
+// keepRefused keeps refusals, which come in the order of their places. An address
+// is told beside an org id alone, or where the request names nobody; see
+// Restoration.Refs.
+func (o *outcome) keepRefused(refs []directory.UserRef, named bool, refused []directory.Refusal) {
+	o.Refused = make(map[directory.Reason][]int)
+	ends := make(map[directory.Reason]int) // of the last runs
 	for _, refusal := range refused {
-		run := keptRun{Ref: refusal.Ref, Count: 1, Reason: refusal.Reason}
+		runs, end := o.Refused[refusal.Reason], ends[refusal.Reason]
+		if len(runs) > 0 && refusal.Ref == end {
+			runs[len(runs)-1]++
+		} else {
+			o.Refused[refusal.Reason] = append(runs, refusal.Ref-end, 1)
+		}
+		ends[refusal.Reason] = refusal.Ref + 1
+
+		detail := keptDetail{Ref: refusal.Ref}
 		if !named || refs[refusal.Ref].Kind == directory.ByOrgUserID {
-			run.Email = refusal.Email
+			detail.Email = refusal.Email
 		}
 		for _, bot := range refusal.Bots {
-			run.Bots = append(run.Bots, keptBot{bot.PublicID, bot.Name})
+			detail.Bots = append(detail.Bots, keptBot{bot.PublicID, bot.Name})
 		}
-		if last := len(runs) - 1; last >= 0 && runs[last].precedes(&run) {
-			runs[last].Count++
-			continue
+		if detail.Email != "" || detail.Bots != nil {
+			o.Told = append(o.Told, detail)
 		}
-		runs = append(runs, run)
 	}
-	return runs
 }
 
-// precedes says whether next can be counted with the run.
-func (run *keptRun) precedes(next *keptRun) bool {
-	plain := run.Email == "" && next.Email == "" && run.Bots == nil && next.Bots == nil
-	return plain && run.Reason == next.Reason && run.Ref+run.Count == next.Ref
-}
-
-// refusals are those that keepRuns was given, as far as an answer shows them.
+// refusals are those that keepRefused was given, as far as an answer shows them.
 func (o *outcome) refusals() []directory.Refusal {
 	var refused []directory.Refusal
-	for _, run := range o.Refused {
-		var bots []directory.Bot
-		for _, bot := range run.Bots {
-			bots = append(bots, directory.Bot{PublicID: bot.ID, Name: bot.Name})
+	for reason, runs := range o.Refused {
+		place := 0
+		for run := range slices.Chunk(runs, 2) {
+			place += run[0]
+			for range run[1] {
+				refused = append(refused, directory.Refusal{Ref: place, Reason: reason})
+				place++
+			}
 		}
-		refused = slices.Grow(refused, run.Count)
-		for i := range run.Count {
-			refused = append(refused, directory.Refusal{Ref: run.Ref + i, Reason: run.Reason, Email: run.Email, Bots: bots})
+	}
+	slices.SortFunc(refused, func(a, b directory.Refusal) int { return a.Ref - b.Ref })
+	at := 0
+	for _, detail := range o.Told {
+		for refused[at].Ref != detail.Ref {
+			at++
+		}
+		refused[at].Email = detail.Email
+		for _, bot := range detail.Bots {
+			refused[at].Bots = append(refused[at].Bots, directory.Bot{PublicID: bot.ID, Name: bot.Name})
 		}
 	}
 	return refused
@@ -111,10 +125,9 @@ func (o *outcome) refusals() []directory.Refusal {
 
 // keepRemoval is what is kept of a removal that may be repeated.
 func keepRemoval(refs []directory.UserRef, out *directory.Removal) outcome {
-	return outcome{
-		Removal: out.PublicID, Requested: out.Requested, Done: out.Removed,
-		Refused: keepRuns(refs, true, out.Refused),
-	}
+	o := outcome{Removal: out.PublicID, Requested: out.Requested, Done: out.Removed}
+	o.keepRefused(refs, true, out.Refused)
+	return o
 }
 
 func (o *outcome) removal() directory.Removal {
@@ -126,7 +139,9 @@ func (o *outcome) removal() directory.Removal {
 // keepRestoration is what is kept of a restoration that may be repeated. named
 // says that the request names users.
 func keepRestoration(named bool, out *directory.Restoration) outcome {
-	return outcome{Done: out.Restored, Refused: keepRuns(out.Refs, named, out.Refused), Lost: out.Lost}
+	o := outcome{Done: out.Restored, Lost: out.Lost}
+	o.keepRefused(out.Refs, named, out.Refused)
+	return o
 }
 
 // restoration takes the users whom the request names, nil for a whole removal.

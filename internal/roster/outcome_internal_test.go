@@ -2,6 +2,7 @@ package roster
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,17 +58,43 @@ func TestOutcomeIsRecalled(t *testing.T) {
 	})
 }
 
-// A hundred thousand strangers in a row are one entry.
-func TestOutcomeOfStrangersIsSmall(t *testing.T) {
+// What is kept of a hundred thousand refusals is small, in a row and scattered.
+func TestOutcomeIsSmall(t *testing.T) {
 	t.Parallel()
 	refs := make([]directory.UserRef, 100_000)
-	out := directory.Removal{PublicID: "rm-1", Requested: len(refs)}
 	for i := range refs {
 		refs[i].Text = strings.Repeat("x", 30)
-		out.Refused = append(out.Refused, directory.Refusal{Ref: i, Reason: directory.ReasonUserNotFound})
 	}
-	kept, err := json.Marshal(keepRemoval(refs, &out))
-	if err != nil || len(kept) > 200 {
-		t.Errorf("%d bytes, error %v", len(kept), err)
+	for _, c := range []struct {
+		name   string
+		reason func(place int) directory.Reason // empty for who is removed
+		most   int
+	}{
+		{"strangers", func(int) directory.Reason { return directory.ReasonUserNotFound }, 200},
+		{"every second one", func(i int) directory.Reason {
+			return []directory.Reason{"", directory.ReasonUserNotFound}[i%2]
+		}, 250_000},
+		{"two reasons in turn", func(i int) directory.Reason {
+			return []directory.Reason{directory.ReasonInvalidID, directory.ReasonUserNotFound}[i%2]
+		}, 450_000},
+	} {
+		out := directory.Removal{PublicID: "rm-1", Requested: len(refs)}
+		for i := range refs {
+			if reason := c.reason(i); reason != "" {
+				out.Refused = append(out.Refused, directory.Refusal{Ref: i, Reason: reason})
+			}
+		}
+		kept, err := json.Marshal(keepRemoval(refs, &out))
+		if err != nil || len(kept) > c.most {
+			t.Errorf("%s: %d bytes, want %d at most; error %v", c.name, len(kept), c.most, err)
+		}
+		var o outcome
+		if err := json.Unmarshal(kept, &o); err != nil {
+			t.Fatal(err)
+		}
+		same := func(a, b directory.Refusal) bool { return a.Ref == b.Ref && a.Reason == b.Reason }
+		if !slices.EqualFunc(out.Refused, o.removal().Refused, same) {
+			t.Errorf("%s: other refusals come back", c.name)
+		}
 	}
 }
