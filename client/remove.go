@@ -25,9 +25,13 @@ type RemoveUsersRequest struct {
 	DryRun bool `json:"-"`
 	// Atomic removes all or nobody: when anybody fails, nobody is removed.
 	Atomic bool `json:"-"`
-	// IdempotencyKey, unless empty, lets the call be repeated: for a day the host
-	// gives the first answer again to the same request under the same key. Other
-	// hosts may ignore it.
+	// IdempotencyKey, unless empty, lets the call be made again when its answer was
+	// lost: for a day the host gives the first answer again to the same request
+	// under the same key of the app, and does nothing twice. It is 1-255 visible
+	// ASCII characters, such as a fresh UUID. An *Error with the Status 409 is then
+	// a first call that still runs: try again a little later. One with 422 is a key
+	// that was used with another request. A DryRun has nothing to repeat. Hosts that
+	// do not know the header ignore it, and do the call again.
 	IdempotencyKey string `json:"-"`
 }
 
@@ -75,7 +79,7 @@ func (e *OptionError) Error() string {
 
 // RemoveUsers removes the named users from the app's account. Those who could
 // not be removed are in the result. An *Error with a Status below 500 means that
-// the call was refused and nobody was removed; with any other error, such as a
+// the call was refused and removed nobody; with any other error, such as a
 // broken connection, it is not known whether all or nobody was. An *OptionError
 // says it itself, and comes with the result when there is one.
 func (c *Client) RemoveUsers(ctx context.Context, req RemoveUsersRequest) (*RemoveUsersResult, error) {

@@ -17,7 +17,7 @@ type RestoreUsersRequest struct {
 	// nobody is an error, so that a list that came out empty never means
 	// everybody; with it nobody may be named.
 	All bool `json:"-"`
-	// IdempotencyKey lets the call be repeated, as that of a removal does.
+	// IdempotencyKey lets the call be made again, as that of a removal does.
 	IdempotencyKey string `json:"-"`
 }
 
