@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"roster/internal/auth"
 	"roster/internal/rostertest"
 	"roster/internal/storetest"
@@ -117,6 +119,29 @@ func TestIdempotencyKeys(t *testing.T) {
 		w.app = w.keep(w.App(w.account))
 		w.compare(w.keyed(`a"b`, "", emails(cleo)), 200, removed, map[string]string{"Idempotency-Replayed": ""})
 		w.compare(w.keyed(long, "", emails(cleo)), 200, failed(byEmail(`"`+cleo+`"`, noSuchEmail)), nil)
+	})
+}
+
+// A repeated call is a call: it counts under the limits, and a token that is good
+// for one call is not good for it.
+func TestRepeatedCallIsACall(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		all := instances(t, dsn, rostertest.Options{RateLimits: limits(t, "3/h")})
+		w, other := all[0], all[len(all)-1]
+		w.recast()
+		request := func(jti string) rostertest.Request {
+			token := w.app.Token(jwt.MapClaims{"jti": jti, "exp": time.Now().Add(time.Minute).Unix()})
+			return rostertest.Request{Body: emails(ann), Token: token, Header: header1("Idempotency-Key", "k")}
+		}
+		first := w.Do(request("1"))
+		w.compare(first, 200, removed, map[string]string{"Idempotency-Replayed": "", "RateLimit-Remaining": "2"})
+		w.compare(other.Do(request("1")), 401, replayed, nil)
+		again := other.Do(request("2"))
+		w.same(first, again)
+		w.compare(again, 200, removed, map[string]string{"RateLimit-Remaining": "1"})
+		w.same(first, w.Do(request("3")))
+		w.compare(other.Do(request("4")), 429, rateLimited, map[string]string{"Retry-After": "3600"})
 	})
 }
 
