@@ -96,6 +96,12 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 		{path: removalsPath, byID: true, under: "/restore", endpoints: endpoints{
 			http.MethodPost: {directory.ScopeUserManagement, a.restoreUsers},
 		}},
+		{path: usersInfoPath, endpoints: endpoints{
+			http.MethodPost: {directory.ScopeUserManagement, a.usersInfo()},
+		}},
+		{path: userAccessPath, endpoints: endpoints{
+			http.MethodPost: {directory.ScopeRoleManagement, a.userAccess()},
+		}},
 		{path: userRolesPath, endpoints: endpoints{
 			http.MethodGet: {directory.ScopeRoleManagement, listOf("users", a.userRoles, appendUserRoles)},
 		}},
@@ -123,6 +129,9 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 const (
 	usersPath    = "/api/public/users"
 	removalsPath = usersPath + "/removals"
+
+	usersInfoPath  = "/api/public/usersInfo"
+	userAccessPath = "/api/public/useraccess"
 )
 
 // Paths of the lists, and of the assignment of roles.

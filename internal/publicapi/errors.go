@@ -31,23 +31,25 @@ const codeCredentials = 4002
 
 // Request-level errors, to the letter of the contract.
 var (
-	errUnknownPath = &wireError{404, "Not Found", 404}
-	errMethod      = &wireError{405, "Method Not Allowed", 405}
-	errMediaType   = &wireError{415, "Unsupported Media Type", 415}
-	errJSON        = &wireError{400, "Invalid JSON", 400}
-	errValidation  = &wireError{412, "Validation errors/ Invalid arguments", 412}
-	errRateLimit   = &wireError{429, "Rate limit for this API has been reached. Please try again after some time.", 429}
-	errKeyRunning  = &wireError{409, "A request with this Idempotency-Key is still running", 409}
-	errKeyReused   = &wireError{422, "Idempotency-Key was used with another request", 422}
-	errGone        = &wireError{410, "Removal can no longer be restored", 410}
-	errRunning     = &wireError{409, "Removal is still running", 409}
-	errOver        = &wireError{409, "Removal is over and can no longer be cancelled", 409}
-	errJobAtomic   = &wireError{400, "A job (Prefer: respond-async) cannot be atomic", 400}
-	errJobDryRun   = &wireError{400, "A job (Prefer: respond-async) cannot be a dry run", 400}
-	errManyJobs    = &wireError{429, "Too many jobs of this account are unfinished. Please try again after some time.", 429}
-	errTimeout     = &wireError{408, "Request Timeout", 408}
-	errInternal    = &wireError{500, "Internal Server Error", 500}
-	errUnavailable = &wireError{503, "Service Unavailable", 503}
+	errUnknownPath   = &wireError{404, "Not Found", 404}
+	errMethod        = &wireError{405, "Method Not Allowed", 405}
+	errMediaType     = &wireError{415, "Unsupported Media Type", 415}
+	errJSON          = &wireError{400, "Invalid JSON", 400}
+	errValidation    = &wireError{412, "Validation errors/ Invalid arguments", 412}
+	errRateLimit     = &wireError{429, "Rate limit for this API has been reached. Please try again after some time.", 429}
+	errKeyRunning    = &wireError{409, "A request with this Idempotency-Key is still running", 409}
+	errKeyReused     = &wireError{422, "Idempotency-Key was used with another request", 422}
+	errGone          = &wireError{410, "Removal can no longer be restored", 410}
+	errRunning       = &wireError{409, "Removal is still running", 409}
+	errOver          = &wireError{409, "Removal is over and can no longer be cancelled", 409}
+	errJobAtomic     = &wireError{400, "A job (Prefer: respond-async) cannot be atomic", 400}
+	errJobDryRun     = &wireError{400, "A job (Prefer: respond-async) cannot be a dry run", 400}
+	errManyJobs      = &wireError{429, "Too many jobs of this account are unfinished. Please try again after some time.", 429}
+	errInvalidValues = &wireError{403, "Invalid values in the body", 403}
+	errUnknownEmails = &wireError{400, "One or more entered emails not found", 400}
+	errTimeout       = &wireError{408, "Request Timeout", 408}
+	errInternal      = &wireError{500, "Internal Server Error", 500}
+	errUnavailable   = &wireError{503, "Service Unavailable", 503}
 
 	errCredentials = &wireError{401, "Invalid SDK credentials", codeCredentials}
 	errMalformed   = &wireError{401, "Invalid JWT token", codeCredentials}

@@ -17,13 +17,14 @@ type idReader struct {
 	held      *holding
 	maxIDs    int                           // of all lists
 	ids       int                           // so far
+	weight    int                           // how many ids each takes as much memory as
 	sink      func(directory.UserRef) error // gets the ids of lists, which then keep none; nil without a job
 	wrongType bool                          // a known key has a value of the wrong type
 	tooMany   bool
 }
 
 func newIDReader(b *body, limits Limits) idReader {
-	return idReader{json: jsonstream.NewReader(b, maxNesting), held: b.held, maxIDs: limits.MaxIDs}
+	return idReader{json: jsonstream.NewReader(b, maxNesting), held: b.held, maxIDs: limits.MaxIDs, weight: 1}
 }
 
 // list reads a list of ids. null counts as absent.
@@ -95,7 +96,7 @@ func (rd *idReader) element(read func(value byte) error) error {
 		rd.tooMany = true
 		return rd.json.Skip()
 	}
-	if err := rd.held.addID(); err != nil {
+	if err := rd.held.addIDs(rd.weight); err != nil {
 		return err
 	}
 	rd.ids++

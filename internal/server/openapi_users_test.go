@@ -76,3 +76,46 @@ func withGroup(t *testing.T, c *checker, people *cast, body string) string {
 	}
 	return strings.ReplaceAll(body, "e-2b4d6f80-1a3c-4e5f-9b7d-8c6a4e2f0d1b", id)
 }
+
+// Reading users and setting their access are what the document says, and each of
+// the examples is met.
+func TestDocumentedUserInfoAndAccess(t *testing.T) {
+	t.Parallel()
+	const one = `{"emailIds":["ann@example.com"]}`
+	common := slices.Concat([]step{
+		{status: 400, example: "noJSON", invalid: true},
+		{status: 412, example: "types", body: `{}`, invalid: true},
+		{status: 412, example: "types", body: `{"emailIds":"ann@example.com"}`, invalid: true},
+	}, sentTooMuch(one, `{"emailIds":["a"`+strings.Repeat(`,"a"`, 100_000)+`]}`), refusedCalls(one))
+	steps := map[string][]step{
+		"/api/public/usersInfo": slices.Concat([]step{
+			{status: 200, example: "some", body: "some"},
+			{status: 200, example: "codes", query: "?reasons=codes", body: `{"emailIds":["nobody@example.com"]}`},
+			{status: 200, example: "none", body: `{"emailIds":["ann@example.com"],"status":"active"}`},
+			{status: 400, example: "noAddresses", body: `{"emailIds":[]}`, invalid: true},
+			{status: 400, example: "noOrgUserIds", body: `{"orgUserIds":[]}`, invalid: true},
+			{status: 412, example: "types", body: `{"emailIds":["a"],"status":"locked"}`, invalid: true},
+		}, common),
+		"/api/public/useraccess": slices.Concat([]step{
+			{status: 200, example: "done", body: "some"},
+			{status: 400, example: "nobody", body: `{"emailIds":[]}`, invalid: true},
+			{status: 400, example: "unknown", body: `{"emailIds":["ann@example.com","nobody@example.com"],"isDeveloper":false}`},
+			{status: 403, example: "values", body: `{"emailIds":["ann@example.com"],"canCreateBot":true,"isDeveloper":false}`},
+		}, common),
+	}
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
+		for path, kind := range map[string]string{"/api/public/usersInfo": "UserIds", "/api/public/useraccess": "UserAccess"} {
+			c.seen = map[string]bool{}
+			for i, st := range steps[path] {
+				t.Run(fmt.Sprintf("%s %d %s %d", kind, st.status, st.example, i), func(t *testing.T) {
+					people := lister(t, c)
+					c.step(t, people, st, rostertest.Request{Method: http.MethodPost, Path: path + st.query, Body: c.requestExample(kind, st.body)})
+				})
+			}
+			if !t.Failed() {
+				c.everyExampleSeen(path, unprovoked)
+			}
+		}
+	})
+}

@@ -76,7 +76,7 @@ func (s *Store) HotStatements() map[string]string {
 	})
 	maps.Copy(statements, map[string]string{
 		"giveGroups": giveGroups, "takeGroups": takeGroups, "insertTasks": insertTasks, "takeTasks": takeTasks, "insertProfiles": insertProfiles,
-		"selectStates": selectStates, "selectTasks": selectTasks, "setProfiles": setProfiles, "clearOrgIDs": clearOrgIDs,
+		"selectStates": selectStates, "selectTasks": selectTasks, "setProfiles": setProfiles, "clearOrgIDs": clearOrgIDs, "selectViews": selectViews,
 	})
 	return statements
 }

@@ -121,6 +121,7 @@ var planArgs = map[string][]string{
 	"takeTasks":      {"{account}", "{ids}"},
 	"selectStates":   {"{account}", "{ids}"},
 	"selectTasks":    {"{account}", "{ids}"},
+	"selectViews":    {"{account}", "{ids}"},
 	"insertProfiles": {"{account}", `[[901,"active","a@x.example","a","b","c","d","e","f","g","h","i","j","k","l",1,1,0]]`, "0"},
 	"setProfiles":    {"{account}", `[[1,"active","a","b","c","d","e","f","g","h","i","j","k","l",1,1,0]]`},
 	"clearOrgIDs":    {"{account}", "{ids}"},
