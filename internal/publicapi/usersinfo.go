@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 
 	"roster/internal/directory"
@@ -46,7 +47,7 @@ func (n *namedUsers) judge() error {
 
 // refs are all that are named, addresses first.
 func (n *namedUsers) refs() []directory.UserRef {
-	return append(n.emails.refs[:len(n.emails.refs):len(n.emails.refs)], n.orgUserIDs.refs...)
+	return slices.Concat(n.emails.refs, n.orgUserIDs.refs)
 }
 
 // infoRequest is the body of POST /usersInfo.
