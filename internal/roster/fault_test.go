@@ -108,6 +108,7 @@ type faultCase struct {
 	DSN, Key, Account string
 	App, Other        string // client ids
 	Group, Bot        string // public ids
+	Sales, Role       string // a group and a custom role
 	Removal           string // of gone@example.com
 	AccountID         directory.AccountID
 	Secrets           map[string]string // client secrets by client id

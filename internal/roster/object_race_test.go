@@ -20,6 +20,9 @@ const unsound = `SELECT
   (SELECT COUNT(*) FROM accounts a WHERE NOT EXISTS (SELECT 1 FROM live_members m WHERE m.account_id = a.id AND m.id = a.owner_id)),
   (SELECT COUNT(*) FROM bots b WHERE NOT EXISTS (SELECT 1 FROM live_members m WHERE m.account_id = b.account_id AND m.id = b.owner_id)),
   (SELECT COUNT(*) FROM live_group_members x WHERE x.group_id NOT IN (SELECT id FROM groups)),
+  (SELECT COUNT(*) FROM live_member_roles x WHERE x.role_id NOT IN (SELECT id FROM roles)),
+  (SELECT COUNT(*) FROM group_roles x WHERE x.group_id NOT IN (SELECT id FROM groups) OR x.role_id NOT IN (SELECT id FROM roles)),
+  (SELECT COUNT(*) FROM group_groups x WHERE x.parent_id NOT IN (SELECT id FROM groups) OR x.child_id NOT IN (SELECT id FROM groups)),
   (SELECT COUNT(*) FROM live_member_roles x WHERE x.bot_id <> 0 AND x.bot_id NOT IN (SELECT id FROM bots)),
   (SELECT COUNT(*) FROM live_member_tasks x WHERE x.bot_id NOT IN (SELECT id FROM bots)),
   (SELECT COUNT(*) FROM group_members x WHERE x.group_id NOT IN (SELECT id FROM groups UNION ALL SELECT id FROM deleted_objects)),
@@ -27,12 +30,12 @@ const unsound = `SELECT
 
 // checkSound returns what is unsound in a directory.
 func checkSound(db *sql.DB) error {
-	var n [7]int
-	if err := db.QueryRow(unsound).Scan(&n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6]); err != nil {
+	var n [10]int
+	if err := db.QueryRow(unsound).Scan(&n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &n[9]); err != nil {
 		return err
 	}
-	if n != [7]int{} {
-		return fmt.Errorf("accounts, bots without a live owner, live members of a gone group, with a role, a task in a gone bot, rows without a tombstone: %v", n)
+	if n != [10]int{} {
+		return fmt.Errorf("accounts, bots without a live owner, live members of a gone group, with a gone role, roles of groups, nestings of what is gone, live members with a role, a task in a gone bot, rows without a tombstone: %v", n)
 	}
 	return nil
 }

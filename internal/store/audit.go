@@ -16,6 +16,9 @@ SELECT $1, $2, $3 + j.key, $4, CAST(j.atom AS BIGINT), $5 FROM json_each($6) j`
 	// What is binary comes as base64, which both engines take as it is.
 	insertChanges = `INSERT INTO audit_changes (account_id, batch_id, seq, member_id, hash, salt, body)
 SELECT $1, $2, CAST(j.value->>0 AS BIGINT), CAST(j.value->>1 AS BIGINT), j.value->>2, j.value->>3, j.value->>4 FROM json_each($3) j`
+	// Rows of a list: the kind, the person and the object.
+	insertMixed = `INSERT INTO audit_records (account_id, batch_id, seq, kind, person_id, object_id)
+SELECT $1, $2, 1 + j.key, j.value->>0, CAST(j.value->>1 AS BIGINT), CAST(j.value->>2 AS BIGINT) FROM json_each($3) j`
 	insertDetails = `INSERT INTO audit_details (account_id, batch_id, salt, body) VALUES ($1, $2, $3, $4)`
 	insertHead    = `INSERT INTO audit_heads (account_id, number, hash) VALUES ($1, 0, $2)`
 	selectHead    = `SELECT number, hash FROM audit_heads WHERE account_id = $1`
@@ -46,12 +49,20 @@ func (tx *Tx) writeAudit(ctx context.Context) error {
 	var changes changeRows
 	for _, run := range b.Runs {
 		changes.add(seq, run.Changes)
-		persons := run.Persons
-		if len(persons) == 0 {
-			persons = []directory.PersonID{0}
+		if len(b.Runs) <= runsApart {
+			persons := personsOf(run)
+			tx.later(len(persons), insertRecords, b.Account, b.ID, seq, string(run.Kind), run.Object, jsonInts(persons))
 		}
-		tx.later(len(persons), insertRecords, b.Account, b.ID, seq, string(run.Kind), run.Object, jsonInts(persons))
 		seq = digest.AddRun(seq, run)
+	}
+	if len(b.Runs) > runsApart {
+		rows := make([]jsonRow, 0, seq-1)
+		for _, run := range b.Runs {
+			for _, person := range personsOf(run) {
+				rows = append(rows, jsonRow{string(run.Kind), int64(person), run.Object})
+			}
+		}
+		tx.later(len(rows), insertMixed, b.Account, b.ID, jsonRows(len(rows), func(i int) jsonRow { return rows[i] }))
 	}
 	if changes.n > 0 {
 		tx.later(changes.n, insertChanges, b.Account, b.ID, changes.list())
@@ -100,6 +111,18 @@ func (c *changeRows) add(seq int, changes []directory.AuditChange) {
 
 // list is the array.
 func (c *changeRows) list() string { return "[" + c.json.String()[1:] + "]" }
+
+// runsApart is for how many runs at most each has a statement of its own. Beyond,
+// all of them have one: a call may change a thousand roles.
+const runsApart = 4
+
+// personsOf are those of a run's records, 0 for the only one that is about nobody.
+func personsOf(run directory.AuditRun) []directory.PersonID {
+	if len(run.Persons) == 0 {
+		return []directory.PersonID{0}
+	}
+	return run.Persons
+}
 
 func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
 	var number int64

@@ -22,6 +22,7 @@ func (s *Store) HotStatements() map[string]string {
 		"ownersByEither":  ownersByEither,
 		"markRemoved":     markRemoved,
 		"insertRecords":   insertRecords,
+		"insertMixed":     insertMixed,
 		"insertMembers":   insertMembers,
 		"upsertPersons":   upsertPersons,
 		"updateProfiles":  updateProfiles,

@@ -31,6 +31,7 @@ var planArgs = map[string][]string{
 	"ownersByEither":  {"{account}", `["user-1@x.example"]`, `["USER-2"]`},
 	"markRemoved":     {"{account}", "{ids}", "7"},
 	"insertRecords":   {"{account}", "8", "1", "k", "0", "{persons}"},
+	"insertMixed":     {"{account}", "8", `[["k",1,0]]`},
 	"insertMembers":   {"{account}", `[[901,"user-1@x.example",""]]`},
 	"upsertPersons":   {`[[902,"u-902","user-1@x.example"]]`, "0"},
 	"updateProfiles":  {"{account}", `[[1,"a","b","c","d","e","f","g","h","i","j","k","l"]]`},

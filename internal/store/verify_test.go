@@ -265,7 +265,7 @@ func TestVerifyFindsHiddenAndInventedHistory(t *testing.T) {
 		"a change of another record": {"UPDATE audit_changes SET seq = 2 WHERE account_id = $1 AND member_id = 8"},
 		"a change of no record":      {"UPDATE audit_changes SET seq = seq + 100 WHERE account_id = $1"},
 		"a change of somebody else":  {"UPDATE audit_changes SET member_id = member_id + 1 WHERE account_id = $1"},
-		"details of no batch":       {"INSERT INTO audit_details SELECT account_id, 999999, digest, '{}' FROM audit_chain WHERE account_id = $1 AND number = 1"},
+		"details of no batch":        {"INSERT INTO audit_details SELECT account_id, 999999, digest, '{}' FROM audit_chain WHERE account_id = $1 AND number = 1"},
 		"two records swapped": {
 			"UPDATE audit_records SET seq = seq + 100 WHERE account_id = $1 AND batch_id = " + created + " AND seq IN (1, 2)",
 			"UPDATE audit_records SET seq = 103 - seq WHERE account_id = $1 AND batch_id = " + created + " AND seq > 100",
