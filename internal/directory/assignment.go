@@ -57,6 +57,9 @@ type Grant struct {
 	Bot    BotID // 0 for an admin role
 }
 
+// GrantChanges are grants that were made and ended.
+type GrantChanges struct{ Added, Removed []Grant }
+
 // CompareGrants orders grants as locks are taken: by holder, role and bot.
 func CompareGrants(x, y Grant) int {
 	return cmp.Or(cmp.Compare(x.Member, y.Member), cmp.Compare(x.Group, y.Group), cmp.Compare(x.Role, y.Role), cmp.Compare(x.Bot, y.Bot))

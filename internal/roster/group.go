@@ -38,7 +38,10 @@ func (r *Roster) MakeGroup(ctx context.Context, caller auth.Caller, accountID st
 	}
 	id = directory.NewGroupID()
 	err = r.attachUsers(ctx, caller, accountID, group.Members, func(tx *store.Tx, found []directory.Candidate) error {
-		return tx.CreateGroup(ctx, id, group.Name, group.Description, found)
+		if err := tx.CreateGroup(ctx, id, group.Name, group.Description, found); err != nil {
+			return err
+		}
+		return objectNote{GroupID: id, After: objectFields{Name: group.Name, Description: group.Description}}.record(tx)
 	})
 	return id, err
 }
@@ -122,11 +125,15 @@ func (r *Roster) UpdateGroup(ctx context.Context, caller auth.Caller, accountID,
 		if err != nil {
 			return false, err
 		}
+		before := groupFields(group)
 		renamed, described := set(&group.Name, c.Name), set(&group.Description, c.Description)
 		if !renamed && !described {
 			return false, nil
 		}
-		return true, tx.UpdateGroup(ctx, group)
+		if err := tx.UpdateGroup(ctx, group); err != nil {
+			return false, err
+		}
+		return true, objectNote{GroupID: groupID, Before: before, After: groupFields(group)}.changes().record(tx)
 	})
 }
 
@@ -181,18 +188,36 @@ func (r *Roster) changeGroup(ctx context.Context, caller auth.Caller, accountID 
 // already. A group that would come to be within itself, by however many steps,
 // fails with an error that wraps directory.ErrState.
 func (r *Roster) NestGroup(ctx context.Context, caller auth.Caller, accountID, childID, parentID string) (changed bool, err error) {
-	return r.changed(ctx, caller, accountID, func(tx *store.Tx) (bool, error) { return tx.NestGroup(ctx, childID, parentID) })
+	return r.changed(ctx, caller, accountID, func(tx *store.Tx) (bool, error) {
+		changed, err := tx.NestGroup(ctx, childID, parentID)
+		if err != nil || !changed {
+			return false, err
+		}
+		return true, objectNote{GroupID: childID, After: objectFields{In: parentID}}.record(tx)
+	})
 }
 
 // UnnestGroup takes a group out of another, both named by their public ids. It
 // reports whether it was in it.
 func (r *Roster) UnnestGroup(ctx context.Context, caller auth.Caller, accountID, childID, parentID string) (changed bool, err error) {
-	return r.changed(ctx, caller, accountID, func(tx *store.Tx) (bool, error) { return tx.UnnestGroup(ctx, childID, parentID) })
+	return r.changed(ctx, caller, accountID, func(tx *store.Tx) (bool, error) {
+		changed, err := tx.UnnestGroup(ctx, childID, parentID)
+		if err != nil || !changed {
+			return false, err
+		}
+		return true, objectNote{GroupID: childID, Before: objectFields{In: parentID}}.record(tx)
+	})
 }
 
 // DeleteGroup deletes a group of the account by its public id. Its members stay
 // members of the account. Who was removed before, and is restored later, comes
 // back without it.
 func (r *Roster) DeleteGroup(ctx context.Context, caller auth.Caller, accountID, groupID string) error {
-	return r.change(ctx, caller, accountID, 0, func(tx *store.Tx) error { return tx.DeleteGroup(ctx, groupID) })
+	return r.change(ctx, caller, accountID, 0, func(tx *store.Tx) error {
+		group, err := tx.DeleteGroup(ctx, groupID)
+		if err != nil {
+			return err
+		}
+		return objectNote{GroupID: groupID, Before: groupFields(group)}.record(tx)
+	})
 }

@@ -25,7 +25,13 @@ func (r *Roster) FindBot(ctx context.Context, caller auth.Caller, accountID, ref
 // and tasks that anybody has in it. Its owner can be removed from then on, if
 // they own nothing else.
 func (r *Roster) DeleteBot(ctx context.Context, caller auth.Caller, accountID, botID string) error {
-	return r.change(ctx, caller, accountID, 0, func(tx *store.Tx) error { return tx.DeleteBot(ctx, botID) })
+	return r.change(ctx, caller, accountID, 0, func(tx *store.Tx) error {
+		bot, err := tx.DeleteBot(ctx, botID)
+		if err != nil {
+			return err
+		}
+		return objectNote{BotID: botID, Before: objectFields{Name: bot.Name}}.record(tx)
+	})
 }
 
 // TransferBot makes the live member with that address the owner of a bot, which

@@ -37,7 +37,12 @@ func (r *Roster) CreateRole(ctx context.Context, caller auth.Caller, accountID s
 	if out.Permissions == nil {
 		out.Permissions = directory.Permissions{}
 	}
-	err = r.change(ctx, caller, accountID, 1, func(tx *store.Tx) error { return tx.CreateRole(ctx, out) })
+	err = r.change(ctx, caller, accountID, 1, func(tx *store.Tx) error {
+		if err := tx.CreateRole(ctx, out); err != nil {
+			return err
+		}
+		return objectNote{RoleID: out.PublicID, After: roleFields(out)}.record(tx)
+	})
 	return out.PublicID, err
 }
 
@@ -138,7 +143,10 @@ func (r *Roster) UpdateRole(ctx context.Context, caller auth.Caller, accountID, 
 		if err := enoughPermissions(next.Permissions); err != nil {
 			return false, err
 		}
-		return true, tx.UpdateRole(ctx, next)
+		if err := tx.UpdateRole(ctx, next); err != nil {
+			return false, err
+		}
+		return true, objectNote{RoleID: roleID, Before: roleFields(role), After: roleFields(next)}.changes().record(tx)
 	})
 }
 
@@ -154,7 +162,10 @@ func (r *Roster) DeleteRole(ctx context.Context, caller auth.Caller, accountID, 
 		if err != nil {
 			return err
 		}
-		return tx.DeleteRole(ctx, role)
+		if err := tx.DeleteRole(ctx, role); err != nil {
+			return err
+		}
+		return objectNote{RoleID: roleID, Before: roleFields(role)}.record(tx)
 	})
 }
 

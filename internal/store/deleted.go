@@ -60,13 +60,13 @@ RETURNING ` + livePerson
 )
 
 // DeleteGroup deletes a group, with what its live members and other groups have
-// by it, and leaves an audit record for each who was in it. The error wraps
+// by it, leaves an audit record for each who was in it, and returns it. The error wraps
 // directory.ErrNotFound when the account has no such group.
-func (tx *Tx) DeleteGroup(ctx context.Context, publicID string) error {
+func (tx *Tx) DeleteGroup(ctx context.Context, publicID string) (directory.Group, error) {
 	// Whoever puts somebody into a group holds its row, so nobody comes in meanwhile.
 	group, err := tx.LockGroup(ctx, publicID)
 	if err != nil {
-		return err
+		return group, err
 	}
 	id := group.ID
 	var left []directory.PersonID
@@ -78,7 +78,7 @@ func (tx *Tx) DeleteGroup(ctx context.Context, publicID string) error {
 	})
 	for _, query := range []string{deleteGroupRoles, deleteGroupBelow, deleteGroupAbove} {
 		if err := tx.exec(ctx, query, tx.account, id); err != nil {
-			return wrapf(err, "delete what hangs on group %q", publicID)
+			return group, wrapf(err, "delete what hangs on group %q", publicID)
 		}
 	}
 	tx.later(1, deleteGroup, tx.account, id)
@@ -87,28 +87,28 @@ func (tx *Tx) DeleteGroup(ctx context.Context, publicID string) error {
 	if len(left) > 0 {
 		tx.Record(directory.AuditRun{Kind: directory.AuditGroupLeft, Object: int64(id), Persons: left})
 	}
-	return nil
+	return group, nil
 }
 
 // DeleteBot deletes a bot, with the roles and tasks that live members and groups
-// have in it. The error wraps directory.ErrNotFound when the account has no such
-// bot.
-func (tx *Tx) DeleteBot(ctx context.Context, publicID string) error {
+// have in it, and returns it. The error wraps directory.ErrNotFound when the
+// account has no such bot.
+func (tx *Tx) DeleteBot(ctx context.Context, publicID string) (directory.Bot, error) {
 	// Whoever gives a role in a bot holds its row, so none is added meanwhile.
 	bot, err := tx.bot(ctx, tx.engine.lockRows, publicID)
 	if err != nil {
-		return err
+		return bot, err
 	}
 	// Tasks before roles, as a removal does that erases at once.
 	for _, query := range []string{deleteBotTasks, deleteBotUsers, deleteBotGroups} {
 		if err := tx.exec(ctx, query, tx.account, bot.ID); err != nil {
-			return wrapf(err, "delete what hangs on bot %q", publicID)
+			return bot, wrapf(err, "delete what hangs on bot %q", publicID)
 		}
 	}
 	tx.later(1, deleteBot, tx.account, bot.ID)
 	tx.leaveTombstone(directory.ObjectBot, int64(bot.ID), publicID, bot.Name)
 	tx.Record(directory.AuditRun{Kind: directory.AuditBotDeleted, Object: int64(bot.ID)})
-	return nil
+	return bot, nil
 }
 
 // DeleteRole deletes a role that LockRole found, takes it from live members and

@@ -47,14 +47,13 @@ func (tx *Tx) HoldForRoles(ctx context.Context, names directory.AssignmentNames)
 
 // ChangeGrants gives and takes roles, of members and objects that HoldForRoles
 // found; both lists are sorted by directory.CompareGrants. It leaves audit records
-// of those that were not so already, and returns how many these are.
-func (tx *Tx) ChangeGrants(ctx context.Context, found directory.AssignmentObjects, add, remove []directory.Grant) (changed int, err error) {
-	var added, removed []directory.Grant
+// of those that were not so already, and returns these.
+func (tx *Tx) ChangeGrants(ctx context.Context, found directory.AssignmentObjects, add, remove []directory.Grant) (out directory.GrantChanges, err error) {
 	for _, change := range []struct {
 		grants              []directory.Grant
 		ofMembers, ofGroups string
 		changed             *[]directory.Grant
-	}{{remove, takeMemberRoles, takeGroupRoles, &removed}, {add, giveMemberRoles, giveGroupRoles, &added}} {
+	}{{remove, takeMemberRoles, takeGroupRoles, &out.Removed}, {add, giveMemberRoles, giveGroupRoles, &out.Added}} {
 		members, groups := splitGrants(change.grants)
 		tx.ask(change.ofMembers, []any{tx.account, members}, func(row scanner) error {
 			var g directory.Grant
@@ -70,15 +69,15 @@ func (tx *Tx) ChangeGrants(ctx context.Context, found directory.AssignmentObject
 		})
 	}
 	if err := tx.flush(ctx); err != nil {
-		return 0, wrapf(err, "change the roles")
+		return out, wrapf(err, "change the roles")
 	}
-	tx.recordGrants(directory.AuditRoleUnassigned, found, removed)
-	tx.recordGrants(directory.AuditRoleAssigned, found, added)
-	return len(added) + len(removed), nil
+	tx.recordGrants(directory.AuditRoleUnassigned, found, out.Removed)
+	tx.recordGrants(directory.AuditRoleAssigned, found, out.Added)
+	return out, nil
 }
 
 // recordGrants leaves a run of records for each role, in a bot, that members were
-// given or lost, and a record for each that groups were.
+// given or lost, and one record for each that groups were.
 func (tx *Tx) recordGrants(kind directory.AuditKind, found directory.AssignmentObjects, grants []directory.Grant) {
 	slices.SortFunc(grants, func(x, y directory.Grant) int {
 		return cmp.Or(cmp.Compare(x.Role, y.Role), cmp.Compare(x.Bot, y.Bot), directory.CompareGrants(x, y))

@@ -15,11 +15,11 @@ import (
 // by a statement for all of them.
 const (
 	countMembers = `SELECT COUNT(*) FROM live_members WHERE account_id = $1`
-	// Each member of the index is looked up, and left out when they have left: joined
-	// to live_members, PostgreSQL would rather sort all of the account.
-	pageOfMembers = `SELECT o.member_id FROM member_profiles o WHERE o.account_id = $1 AND (
-  SELECT m.removal_id IS NULL FROM members m WHERE m.account_id = o.account_id AND m.id = o.member_id
-) IS TRUE ORDER BY o.account_id, o.created_at, o.member_id LIMIT $2 OFFSET $3`
+	// All of the index but those who left, who are few and found by an index of their
+	// own: to look up each member instead takes ten times as long far back.
+	pageOfMembers = `SELECT o.member_id FROM member_profiles o WHERE o.account_id = $1 AND o.member_id NOT IN (
+  SELECT m.id FROM members m WHERE m.account_id = $1 AND m.removal_id IS NOT NULL
+) ORDER BY o.account_id, o.created_at, o.member_id LIMIT $2 OFFSET $3`
 	membersByID = `SELECT m.id, a.public_id, p.public_id, f.email, COALESCE(m.org_user_id, ''), f.is_developer, f.can_create_bot
 FROM ` + listedIDs + ` CROSS JOIN accounts a CROSS JOIN live_members m CROSS JOIN persons p CROSS JOIN member_profiles f
 WHERE a.id = j.account_id AND m.account_id = j.account_id AND m.id = j.id AND p.id = m.person_id

@@ -75,10 +75,16 @@ func TestRestorationAndDeletionWaitForEachOther(t *testing.T) {
 				t.Parallel()
 				r := newRestoring(t)
 				lost, restore := r.restore()
-				remove := func(ctx context.Context, tx *store.Tx) error { return tx.DeleteGroup(ctx, r.group) }
+				remove := func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.DeleteGroup(ctx, r.group)
+					return err
+				}
 				want := directory.LostObject{Kind: object, PublicID: r.group, Name: "Sales", Users: 2}
 				if object == directory.ObjectBot {
-					remove = func(ctx context.Context, tx *store.Tx) error { return tx.DeleteBot(ctx, r.bot) }
+					remove = func(ctx context.Context, tx *store.Tx) error {
+						_, err := tx.DeleteBot(ctx, r.bot)
+						return err
+					}
 					want.PublicID, want.Name = r.bot, "Desk"
 				}
 				if first == "deletion" {
