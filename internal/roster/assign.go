@@ -44,7 +44,7 @@ func (r *Roster) AssignRoles(ctx context.Context, caller auth.Caller, accountID 
 		if err != nil {
 			return err
 		}
-		return recordAssignment(tx, caller, requestID, found, changed)
+		return recordRequest(tx, caller, requestID)
 	})
 	if errors.Is(err, errAsItIs) {
 		err = nil
@@ -55,70 +55,19 @@ func (r *Roster) AssignRoles(ctx context.Context, caller auth.Caller, accountID 
 	return failures, nil
 }
 
-// maxGrantsKept is how many changes the details of an assignment keep, and how
-// many groups of each.
-const maxGrantsKept = 1000
-
-// keptGrants are what was changed about one role, in one bot, as details keep it.
-// Who it was about stands in the records.
-type keptGrants struct {
-	RoleID   string   `json:"roleId"`
-	BotID    string   `json:"botId,omitempty"`
-	Assigned bool     `json:"assigned"` // or taken away
-	Users    int      `json:"users"`
-	GroupIDs []string `json:"groupIds,omitempty"`
-}
-
-// recordAssignment leaves with the audit records who asked, and in which bots and
-// for which groups roles were changed.
-func recordAssignment(tx *store.Tx, caller auth.Caller, requestID string, found directory.AssignmentObjects, changed directory.GrantChanges) error {
-	roles, bots, groups := map[directory.RoleID]string{}, map[directory.BotID]string{}, map[directory.GroupID]string{}
-	for i := range found.Roles {
-		roles[found.Roles[i].ID] = found.Roles[i].PublicID
-	}
-	for i := range found.Bots {
-		bots[found.Bots[i].ID] = found.Bots[i].PublicID
-	}
-	for i := range found.Groups {
-		groups[found.Groups[i].ID] = found.Groups[i].PublicID
-	}
-	var kept []keptGrants
-	at := map[keptKey]int{}
-	for assigned, grants := range map[bool][]directory.Grant{true: changed.Added, false: changed.Removed} {
-		for _, g := range grants {
-			key := keptKey{g.Role, g.Bot, assigned}
-			i, ok := at[key]
-			if !ok && len(kept) == maxGrantsKept {
-				continue
-			}
-			if !ok {
-				i = len(kept)
-				at[key] = i
-				kept = append(kept, keptGrants{RoleID: roles[g.Role], BotID: bots[g.Bot], Assigned: assigned})
-			}
-			switch k := &kept[i]; {
-			case g.Member != 0:
-				k.Users++
-			case len(k.GroupIDs) < maxGrantsKept:
-				k.GroupIDs = append(k.GroupIDs, groups[g.Group])
-			}
-		}
+// recordRequest leaves with the audit records who asked, where a request did.
+func recordRequest(tx *store.Tx, caller auth.Caller, requestID string) error {
+	if caller.Actor.Label == "" && requestID == "" {
+		return nil
 	}
 	body, err := json.Marshal(struct {
-		Subject   string       `json:"subject,omitempty"`
-		RequestID string       `json:"requestId,omitempty"`
-		Roles     []keptGrants `json:"roles"`
-	}{caller.Actor.Label, requestID, kept})
+		Subject   string `json:"subject,omitempty"`
+		RequestID string `json:"requestId,omitempty"`
+	}{caller.Actor.Label, requestID})
 	if err == nil {
 		tx.RecordDetails(body)
 	}
 	return err
-}
-
-type keptKey struct {
-	role     directory.RoleID
-	bot      directory.BotID
-	assigned bool
 }
 
 // AssignRole gives live members, named by address, an admin role by its name, or,

@@ -52,11 +52,12 @@ func (n objectNote) changes() objectNote {
 	return n
 }
 
-// record leaves the note with the audit record of a transaction.
+// record leaves the note with the transaction's first record, which is that of the
+// object.
 func (n objectNote) record(tx *store.Tx) error {
 	body, err := json.Marshal(n)
 	if err == nil {
-		tx.RecordDetails(body)
+		tx.Note(body)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 
 	"roster/internal/directory"
@@ -71,14 +72,23 @@ func (tx *Tx) ChangeGrants(ctx context.Context, found directory.AssignmentObject
 	if err := tx.flush(ctx); err != nil {
 		return out, wrapf(err, "change the roles")
 	}
-	tx.recordGrants(directory.AuditRoleUnassigned, found, out.Removed)
-	tx.recordGrants(directory.AuditRoleAssigned, found, out.Added)
-	return out, nil
+	if err := tx.recordGrants(directory.AuditRoleUnassigned, found, out.Removed); err != nil {
+		return out, err
+	}
+	return out, tx.recordGrants(directory.AuditRoleAssigned, found, out.Added)
+}
+
+// grantNote is what a run of records says about a role that was given or taken,
+// beside the people: the bot and the groups, by their public ids.
+type grantNote struct {
+	RoleID   string   `json:"roleId"`
+	BotID    string   `json:"botId,omitempty"`
+	GroupIDs []string `json:"groupIds,omitempty"`
 }
 
 // recordGrants leaves a run of records for each role, in a bot, that members were
-// given or lost, and one record for each that groups were.
-func (tx *Tx) recordGrants(kind directory.AuditKind, found directory.AssignmentObjects, grants []directory.Grant) {
+// given or lost, and one record for each that groups were, which names them.
+func (tx *Tx) recordGrants(kind directory.AuditKind, found directory.AssignmentObjects, grants []directory.Grant) error {
 	slices.SortFunc(grants, func(x, y directory.Grant) int {
 		return cmp.Or(cmp.Compare(x.Role, y.Role), cmp.Compare(x.Bot, y.Bot), directory.CompareGrants(x, y))
 	})
@@ -86,20 +96,48 @@ func (tx *Tx) recordGrants(kind directory.AuditKind, found directory.AssignmentO
 	for _, m := range found.Members {
 		persons[m.Member] = m.Person
 	}
+	ids := publicIDs(found)
 	for len(grants) > 0 {
 		n := 1
 		for n < len(grants) && grants[n].Role == grants[0].Role && grants[n].Bot == grants[0].Bot && (grants[n].Member == 0) == (grants[0].Member == 0) {
 			n++
 		}
 		run := directory.AuditRun{Kind: kind, Object: int64(grants[0].Role)}
+		note := grantNote{RoleID: ids[int64(grants[0].Role)], BotID: ids[int64(grants[0].Bot)]}
 		for _, g := range grants[:n] {
 			if g.Member != 0 {
 				run.Persons = append(run.Persons, persons[g.Member])
+			} else {
+				note.GroupIDs = append(note.GroupIDs, ids[int64(g.Group)])
 			}
+		}
+		if note.RoleID != "" {
+			body, err := json.Marshal(note)
+			if err != nil {
+				return err
+			}
+			run.Note = body
 		}
 		tx.Record(run)
 		grants = grants[n:]
 	}
+	return nil
+}
+
+// publicIDs are those of groups, bots and roles by their internal keys, which are
+// unique over all of them.
+func publicIDs(found directory.AssignmentObjects) map[int64]string {
+	ids := make(map[int64]string, len(found.Groups)+len(found.Bots)+len(found.Roles))
+	for i := range found.Groups {
+		ids[int64(found.Groups[i].ID)] = found.Groups[i].PublicID
+	}
+	for i := range found.Bots {
+		ids[int64(found.Bots[i].ID)] = found.Bots[i].PublicID
+	}
+	for i := range found.Roles {
+		ids[int64(found.Roles[i].ID)] = found.Roles[i].PublicID
+	}
+	return ids
 }
 
 // splitGrants renders the grants of members and those of groups as lists.

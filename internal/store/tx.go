@@ -126,6 +126,12 @@ func (tx *Tx) Record(run directory.AuditRun) {
 	tx.batch.Runs = append(tx.batch.Runs, run)
 }
 
+// Note gives the transaction's first run of records what it says as a whole; see
+// AuditRun.
+func (tx *Tx) Note(body []byte) {
+	tx.batch.Runs[0].Changes = []directory.AuditChange{{Body: body}}
+}
+
 // Silent says that nothing has been recorded so far.
 func (tx *Tx) Silent() bool { return len(tx.batch.Runs) == 0 }
 
