@@ -114,6 +114,9 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 		{path: botsPath, endpoints: endpoints{
 			http.MethodGet: {directory.ScopeRoleManagement, listOf("bots", a.bots, appendBot)},
 		}},
+		{path: auditLogsPath, endpoints: endpoints{
+			http.MethodGet: {directory.ScopeAuditLogs, a.auditLogs},
+		}},
 		{path: adminRolesPath, endpoints: endpoints{
 			http.MethodPost: {directory.ScopeRoleManagement, a.assignRoles(directory.AdminRole)},
 		}},

@@ -12,7 +12,12 @@ import (
 // limit beyond most is most, which also is the limit where there is none. What
 // is no number, a limit of 0 and a parameter given twice are errValidation.
 func readPage(query url.Values, most int) (page directory.Page, err error) {
-	if page.Limit, err = readNumber(query, "limit", most); err != nil {
+	return readPageAs(query, "limit", most)
+}
+
+// readPageAs is readPage where the limit has another name.
+func readPageAs(query url.Values, limit string, most int) (page directory.Page, err error) {
+	if page.Limit, err = readNumber(query, limit, most); err != nil {
 		return page, err
 	}
 	if page.Offset, err = readNumber(query, "offset", 0); err != nil {

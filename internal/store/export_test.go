@@ -57,7 +57,8 @@ func (s *Store) HotStatements() map[string]string {
 		"deleteGroupUsers": deleteGroupUsers, "deleteGroupRoles": deleteGroupRoles, "deleteGroupBelow": deleteGroupBelow, "deleteGroupAbove": deleteGroupAbove,
 		"deleteBotTasks": deleteBotTasks, "deleteBotUsers": deleteBotUsers, "deleteBotGroups": deleteBotGroups,
 		"selectOutcome": selectOutcome,
-		"selectGroup":   selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
+		"selectRecords": selectRecords, "recordDetails": recordDetails, "auditObjects": auditObjects,
+		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
 	})
 	maps.Copy(statements, map[string]string{
 		"selectJob": selectJob + s.engine.skipLocked, "selectJobState": selectJobState + s.engine.lockJob, "selectSpool": selectSpool,

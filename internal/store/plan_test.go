@@ -79,6 +79,9 @@ var planArgs = map[string][]string{
 	"deleteBotUsers":   {"{account}", "1000001"},
 	"deleteBotGroups":  {"{account}", "1000001"},
 
+	"selectRecords": {"{account}", "[[1000001,1,1],[1000002,1,1]]"},
+	"recordDetails": {"{account}", "{ids}"},
+	"auditObjects":  {"{account}", "{ids}"},
 	"selectOutcome": {"1000001", "x", "0"},
 	"selectDue":     {"0", "100", "0", "0"},
 	"selectJobs":    {"100"},
