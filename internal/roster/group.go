@@ -106,19 +106,8 @@ type GroupChange struct {
 // UpdateGroup changes the name or the description of a group, which is named by
 // its public id. It reports whether anything was not so already.
 func (r *Roster) UpdateGroup(ctx context.Context, caller auth.Caller, accountID, groupID string, c GroupChange) (changed bool, err error) {
-	if c.Name != nil {
-		name, err := directory.ParseName("group name", *c.Name)
-		if err != nil {
-			return false, err
-		}
-		c.Name = &name
-	}
-	if c.Description != nil {
-		text, err := directory.ParseDescription(*c.Description)
-		if err != nil {
-			return false, err
-		}
-		c.Description = &text
+	if err := parseTexts("group name", &c.Name, &c.Description); err != nil {
+		return false, err
 	}
 	return r.changed(ctx, caller, accountID, func(tx *store.Tx) (bool, error) {
 		group, err := tx.LockGroup(ctx, groupID)
@@ -135,6 +124,26 @@ func (r *Roster) UpdateGroup(ctx context.Context, caller auth.Caller, accountID,
 		}
 		return true, objectNote{GroupID: groupID, Before: before, After: groupFields(group)}.changes().record(tx)
 	})
+}
+
+// parseTexts checks a new name and a new description, where there are any, and cuts
+// the blanks around them.
+func parseTexts(what string, name, description **string) error {
+	if *name != nil {
+		text, err := directory.ParseName(what, **name)
+		if err != nil {
+			return err
+		}
+		*name = &text
+	}
+	if *description != nil {
+		text, err := directory.ParseDescription(**description)
+		if err != nil {
+			return err
+		}
+		*description = &text
+	}
+	return nil
 }
 
 // set gives a thing another value, and reports whether it had not got it; nil

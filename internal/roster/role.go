@@ -107,19 +107,8 @@ type RoleChange struct {
 // anything was not so already. A built-in role fails with an error that wraps
 // directory.ErrState.
 func (r *Roster) UpdateRole(ctx context.Context, caller auth.Caller, accountID, roleID string, c RoleChange) (changed bool, err error) {
-	if c.Name != nil {
-		name, err := directory.ParseName("role name", *c.Name)
-		if err != nil {
-			return false, err
-		}
-		c.Name = &name
-	}
-	if c.Description != nil {
-		text, err := directory.ParseDescription(*c.Description)
-		if err != nil {
-			return false, err
-		}
-		c.Description = &text
+	if err := parseTexts("role name", &c.Name, &c.Description); err != nil {
+		return false, err
 	}
 	return r.changed(ctx, caller, accountID, func(tx *store.Tx) (bool, error) {
 		role, err := tx.LockRole(ctx, roleID)
