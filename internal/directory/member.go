@@ -55,6 +55,7 @@ type NewMember struct {
 	Profile   Profile
 	Status    Status
 	Flags     UserFlags
+	Tasks     []BotTask // sorted by Bot; assigned by who makes the member
 }
 
 // MaxProfileText is the longest text, in characters, of a profile's field.

@@ -15,6 +15,11 @@ type BotTask struct {
 	Dialogs []string
 }
 
+// Equal says whether they are the same tasks of the same bot.
+func (t BotTask) Equal(other BotTask) bool {
+	return t.Bot == other.Bot && slices.Equal(t.Dialogs, other.Dialogs)
+}
+
 func compareTasks(x, y BotTask) int { return cmp.Compare(x.Bot, y.Bot) }
 
 // UserFlags are what a member may do besides their roles.
@@ -32,7 +37,6 @@ type PlannedUser struct {
 	NewMember
 	Groups []GroupID
 	Grants []Grant // of no member yet
-	Tasks  []BotTask
 }
 
 // GroupUser says that a member is in a group.
@@ -67,9 +71,7 @@ func (c *MemberChange) ProfileChanges() bool {
 
 // TasksChange says whether the member's tasks are to change.
 func (c *MemberChange) TasksChange() bool {
-	return !slices.EqualFunc(c.Before.Tasks, c.After.Tasks, func(x, y BotTask) bool {
-		return x.Bot == y.Bot && slices.Equal(x.Dialogs, y.Dialogs)
-	})
+	return !slices.EqualFunc(c.Before.Tasks, c.After.Tasks, BotTask.Equal)
 }
 
 // userPlanner decides a list of items as if they were done one after the other.
@@ -234,7 +236,7 @@ func DecideCreation(p *UserItems, found AssignmentObjects) (create []PlannedUser
 		setFlag(&flags.CanCreateBot, item.CanCreateBot)
 		setFlag(&flags.IsDeveloper, item.IsDeveloper)
 		create = append(create, PlannedUser{
-			NewMember{email, orgID, item.Profile, StatusInactive, flags}, w.addGroups, w.addRoles, w.tasks,
+			NewMember{email, orgID, item.Profile, StatusInactive, flags, w.tasks}, w.addGroups, w.addRoles,
 		})
 	}
 	slices.SortFunc(create, func(x, y PlannedUser) int { return strings.Compare(x.Email.Key, y.Email.Key) })

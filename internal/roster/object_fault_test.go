@@ -14,6 +14,25 @@ import (
 // objectFaultVerbs work on f.Group, in which ann is, and on f.Bot of the owner,
 // in which she has a role and a task.
 var objectFaultVerbs = []faultVerb{
+	{name: "create users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		failed, err := r.CreateUsers(ctx, f.Caller(), "", []directory.UserItem{
+			{Email: "eve@example.com", OrgUserID: "E9", AddGroups: []string{f.Group}, Tasks: &[]directory.TaskRef{{BotID: f.Bot}}},
+			{Email: "gone@example.com"}, {Email: "ann@example.com"},
+		}, roster.UserOptions{RequestID: "id", SendEmail: true})
+		return wantFailed(failed, err, 1)
+	}},
+	{name: "update users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		failed, err := r.UpdateUsers(ctx, f.Caller(), "", []directory.UserItem{
+			{Email: "ann@example.com", OrgUserID: "E9", RemoveGroups: []string{f.Group}, Tasks: &[]directory.TaskRef{}},
+			{Email: "bo@example.com", Profile: directory.Profile{FirstName: "Bo"}, Given: 1, AddGroups: []string{f.Group}, Tasks: &[]directory.TaskRef{{BotID: f.Bot}}},
+			{Email: "nobody@example.com"},
+		}, roster.UserOptions{RequestID: "id"})
+		return wantFailed(failed, err, 1)
+	}},
+	{name: "set access", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		no := false
+		return r.SetAccess(ctx, auth.Operator(), f.Account, f.refs("ann@example.com", "bo@example.com"), roster.AccessChange{IsDeveloper: &no}, "id")
+	}},
 	{name: "delete group", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		return r.DeleteGroup(ctx, auth.Operator(), f.Account, f.Group)
 	}},
@@ -100,4 +119,12 @@ func (f *faultCase) prepareObjects(t *testing.T, r *roster.Roster) {
 	} {
 		storetest.Exec(t, f.DSN, query)
 	}
+}
+
+// wantFailed is err, or another when not that many items were not done.
+func wantFailed(failed []directory.UserFailure, err error, want int) error {
+	if err == nil && len(failed) != want {
+		err = fmt.Errorf("failed: %v", failed)
+	}
+	return err
 }

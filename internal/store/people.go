@@ -90,7 +90,11 @@ func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) (
 	if err := tx.execRows(ctx, n, insertProfiles, tx.account, profiles, now); err != nil {
 		return nil, wrapf(err, "create the profiles")
 	}
-	tx.Record(directory.AuditRun{Kind: directory.AuditUserCreated, Persons: persons})
+	changes := make([]directory.AuditChange, len(people))
+	for i := range people {
+		changes[i] = directory.AuditChange{Member: created[i].Member, Body: createdBody(&people[i])}
+	}
+	tx.Record(directory.AuditRun{Kind: directory.AuditUserCreated, Persons: persons, Changes: changes})
 	return created, nil
 }
 

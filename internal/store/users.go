@@ -259,6 +259,7 @@ func (tx *Tx) ChangeUsers(ctx context.Context, members []directory.Candidate, c 
 // memberWrites are what changes of members come to, by what each statement writes.
 type memberWrites struct {
 	persons  []directory.PersonID
+	changes  []directory.AuditChange
 	profiles []jsonRow
 	freed    []directory.MemberID // of their org ids
 	orgIDs   []jsonRow
@@ -268,6 +269,7 @@ type memberWrites struct {
 
 func (w *memberWrites) add(m *directory.MemberChange) {
 	w.persons = append(w.persons, m.Person)
+	w.changes = append(w.changes, directory.AuditChange{Member: m.Member, Body: modifiedBody(m)})
 	if m.ProfileChanges() {
 		row := append(jsonRow{int64(m.Member), string(m.After.Status)}, profileRow(&m.After.Profile)...)
 		w.profiles = append(w.profiles, append(row, flagRow(m.After.Flags)...))
@@ -312,7 +314,7 @@ func (tx *Tx) changeMembers(ctx context.Context, changes []directory.MemberChang
 			return wrapf(err, "take the tasks")
 		}
 	}
-	tx.Record(directory.AuditRun{Kind: directory.AuditUserModified, Persons: w.persons})
+	tx.Record(directory.AuditRun{Kind: directory.AuditUserModified, Persons: w.persons, Changes: w.changes})
 	return wrapf(tx.insertTasks(ctx, w.tasks), "assign the tasks")
 }
 
