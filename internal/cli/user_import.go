@@ -17,8 +17,11 @@ import (
 )
 
 func (e *env) userCommand() *cobra.Command {
-	return group("user", "Import, list, remove and restore users",
-		e.userImportCommand(), e.userListCommand(), e.userRemoveCommand(), e.userRestoreCommand())
+	return group("user", "Import, list, remove and restore users, and change their status",
+		e.userImportCommand(), e.userListCommand(), e.userRemoveCommand(), e.userRestoreCommand(),
+		e.userStatusCommand(roster.Activate, "Make users active", "Makes users active, unless they are locked."),
+		e.userStatusCommand(roster.Suspend, "Suspend users", "Suspends users, unless they are locked; 'roster user activate' undoes it."),
+		e.userStatusCommand(roster.Unlock, "Unlock users", "Makes locked users active."))
 }
 
 func (e *env) userImportCommand() *cobra.Command {

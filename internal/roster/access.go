@@ -108,3 +108,47 @@ func (r *Roster) setMembers(ctx context.Context, caller auth.Caller, account dir
 	}
 	return changed, err
 }
+
+// StatusChange is a change of members' status that has a name of its own.
+type StatusChange string
+
+// Changes of status.
+const (
+	// Activate makes members active, unless they are locked.
+	Activate StatusChange = "activate"
+	// Suspend makes members suspended, unless they are locked.
+	Suspend StatusChange = "suspend"
+	// Unlock makes locked members active.
+	Unlock StatusChange = "unlock"
+)
+
+// apply changes a status. The error wraps directory.ErrState where that cannot be.
+func (c StatusChange) apply(status *directory.Status) error {
+	locked := *status == directory.StatusLocked
+	switch {
+	case c == Unlock && *status == directory.StatusActive:
+		return nil
+	case locked != (c == Unlock):
+		return directory.Errorf(directory.ErrState, "%s is not possible for a user who is %s", c, *status)
+	case c == Suspend:
+		*status = directory.StatusSuspended
+	default:
+		*status = directory.StatusActive
+	}
+	return nil
+}
+
+// ChangeStatus changes the status of live members, whom refs name by address or
+// org id, and returns how many were not so already. The error wraps
+// directory.ErrNotFound when one of them is no member of the account, and
+// directory.ErrState when one has a status that does not allow it; then nobody's
+// is changed.
+//
+// An app needs the scope User Management, and accountID is empty or its own.
+func (r *Roster) ChangeStatus(ctx context.Context, caller auth.Caller, accountID string, refs []directory.UserRef, c StatusChange) (changed int, err error) {
+	account, err := r.ownAccount(ctx, caller, accountID, directory.ScopeUserManagement)
+	if err != nil {
+		return 0, err
+	}
+	return r.setMembers(ctx, caller, account, refs, "", func(state *directory.MemberState) error { return c.apply(&state.Status) })
+}
