@@ -17,7 +17,8 @@ var objectFaultVerbs = []faultVerb{
 	{name: "create users", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		failed, err := r.CreateUsers(ctx, f.Caller(), "", []directory.UserItem{
 			{Email: "eve@example.com", OrgUserID: "E9", AddGroups: []string{f.Group}, Tasks: &[]directory.TaskRef{{BotID: f.Bot}}},
-			{Email: "gone@example.com"}, {Email: "ann@example.com"},
+			{Email: "gone@example.com"},
+			{Email: "ann@example.com"},
 		}, roster.UserOptions{RequestID: "id", SendEmail: true})
 		return wantFailed(failed, err, 1)
 	}},
