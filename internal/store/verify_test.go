@@ -26,7 +26,7 @@ func auditFixture(t *testing.T, dsn string) *fixture {
 	f.remove(`{"requestId":"2"}`, "nobody@x.example") // details without a record
 	f.remove("", "b@x.example")
 	f.note([]byte(`{"after":{"name":"Staff"}}`))
-	f.changes(0, 7, 8)
+	f.changes(0, 7007, 7008) // who are none of the members
 	f.another("y")
 	f.members("a@x.example", "d@x.example")
 	f.remove(`{"requestId":"3"}`, "d@x.example")
@@ -260,9 +260,9 @@ func TestVerifyFindsHiddenAndInventedHistory(t *testing.T) {
 			"INSERT INTO audit_details SELECT account_id, batch_id, digest, '{}' FROM audit_chain WHERE account_id = $1 AND number = 1",
 		},
 		"a change of a record that has none": {
-			"INSERT INTO audit_changes SELECT account_id, batch_id, 2, member_id, hash, salt, body FROM audit_changes WHERE account_id = $1 AND member_id = 8",
+			"INSERT INTO audit_changes SELECT account_id, batch_id, 2, member_id, hash, salt, body FROM audit_changes WHERE account_id = $1 AND member_id = 7008",
 		},
-		"a change of another record": {"UPDATE audit_changes SET seq = 2 WHERE account_id = $1 AND member_id = 8"},
+		"a change of another record": {"UPDATE audit_changes SET seq = 2 WHERE account_id = $1 AND member_id = 7008"},
 		"a change of no record":      {"UPDATE audit_changes SET seq = seq + 100 WHERE account_id = $1"},
 		"a change of somebody else":  {"UPDATE audit_changes SET member_id = member_id + 1 WHERE account_id = $1"},
 		"details of no batch":        {"INSERT INTO audit_details SELECT account_id, 999999, digest, '{}' FROM audit_chain WHERE account_id = $1 AND number = 1"},
