@@ -101,7 +101,7 @@ var faultVerbs = append([]faultVerb{
 		_, err := r.PurgeExpired(ctx, auth.System())
 		return err
 	}},
-}, slices.Concat(appFaultVerbs, objectFaultVerbs)...)
+}, slices.Concat(appFaultVerbs, objectFaultVerbs, jobFaultVerbs)...)
 
 // faultCase is what a verb works on. It travels to a child process as JSON.
 type faultCase struct {
@@ -110,6 +110,7 @@ type faultCase struct {
 	Group, Bot        string // public ids
 	Sales, Role       string // a group and a custom role
 	Removal           string // of gone@example.com
+	Job               string // a removal that waits, for the verbs about jobs
 	AccountID         directory.AccountID
 	Secrets           map[string]string // client secrets by client id
 	Verb              string
@@ -168,6 +169,9 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	_, _, err = r.AddSecret(ctx, auth.Operator(), f.App, roster.NewSecret{})
 	must(t, err)
 	must(t, wantDone(r.DisableApp(ctx, auth.Operator(), f.Other)))
+	if verb == workOnJob || verb == cancelJob {
+		f.Job = f.queue(t, r)
+	}
 	if verb == "rotate secret key" {
 		f.Secrets = createApps(t, r, f.Account, 20) // that it has something to write
 		// The next key is in the file: faults of that are in rotate_test.go.
@@ -342,7 +346,7 @@ func TestKillAtEachStatement(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		for _, verb := range faultVerbs {
-			if verb.name != "remove users" && verb.name != "purge" && verb.name != "retire secret" {
+			if verb.name != "remove users" && verb.name != "purge" && verb.name != "retire secret" && verb.name != workOnJob {
 				continue
 			}
 			t.Run(verb.name, func(t *testing.T) {

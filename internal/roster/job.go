@@ -40,9 +40,10 @@ const (
 type jobs struct {
 	wake     chan struct{} // holds a token when there may be something to do
 	mostRows int           // rows of a list that a chunk takes at most
+	rowIDs   int           // ids in a row of a list
 	open     atomic.Int64
 	chunks   atomic.Int64
-	ended    atomic.Int64
+	ended    map[directory.RemovalState]*atomic.Int64 // never changed once made
 
 	mu     sync.Mutex // held while a chunk is done
 	rows   int        // how many the next chunk takes
@@ -62,7 +63,13 @@ func newJobs(chunk int) jobs {
 	if chunk == 0 {
 		chunk = DefaultJobChunk
 	}
-	return jobs{wake: make(chan struct{}, 1), mostRows: max(1, chunk/spoolRow), rows: 1, failed: make(map[store.JobRef]jobFailure)}
+	rowIDs := min(spoolRow, chunk)
+	return jobs{
+		wake: make(chan struct{}, 1), rowIDs: rowIDs, mostRows: chunk / rowIDs, rows: 1, failed: make(map[store.JobRef]jobFailure),
+		ended: map[directory.RemovalState]*atomic.Int64{
+			directory.RemovalCompleted: new(atomic.Int64), directory.RemovalCancelled: new(atomic.Int64), directory.RemovalFailed: new(atomic.Int64),
+		},
+	}
 }
 
 // JobsWaiting returns a channel that gets a value when a job was queued by this
@@ -90,33 +97,39 @@ func (r *Roster) CancelRemoval(ctx context.Context, caller auth.Caller, accountI
 	if err != nil {
 		return directory.RemovalRecord{}, err
 	}
-	if err := r.endJob(ctx, store.Change{Account: account, Actor: caller.Actor}, id, directory.RemovalCancelled, details); err != nil {
-		return directory.RemovalRecord{}, err
-	}
-	return r.Removal(ctx, caller, accountID, id)
+	record, err := r.endJob(ctx, store.Change{Account: account, Actor: caller.Actor}, id, directory.RemovalCancelled, details)
+	r.setRestorable(&record)
+	return record, err
 }
 
-// endJob ends a job before its time, unless that was done before.
-func (r *Roster) endJob(ctx context.Context, change store.Change, id string, state directory.RemovalState, details []byte) error {
-	err := r.store.Write(ctx, change, func(tx *store.Tx) error {
+// errEnded ends a transaction that has nothing to do.
+var errEnded = errors.New("the job has ended so before")
+
+// endJob ends a job before its time, unless that was done before, and returns
+// what then is of it.
+func (r *Roster) endJob(ctx context.Context, change store.Change, id string, state directory.RemovalState, details []byte) (record directory.RemovalRecord, err error) {
+	err = r.store.Write(ctx, change, func(tx *store.Tx) error {
 		ended, err := tx.EndJob(ctx, id, state)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case !ended:
-			return errPreview // nothing to be written
+		}
+		if record, _, err = tx.Removal(ctx, change.Account, id); err != nil {
+			return err
+		}
+		if !ended {
+			return errEnded
 		}
 		tx.RecordDetails(details)
 		return nil
 	})
 	switch {
-	case errors.Is(err, errPreview):
-		return nil
+	case errors.Is(err, errEnded):
+		return record, nil
 	case err != nil:
-		return fmt.Errorf("end a job: %w", err)
+		return record, fmt.Errorf("end a job: %w", err)
 	}
-	r.jobs.ended.Add(1)
-	return nil
+	r.jobs.ended[state].Add(1)
+	return record, nil
 }
 
 // Progress is what a call of WorkOff came to.
@@ -197,7 +210,7 @@ func (r *Roster) workOn(ctx context.Context, job store.OpenJob) (Progress, error
 	r.notes.usersRefused.Add(int64(len(c.out.Refused)))
 	p := Progress{Worked: true, Removal: job.PublicID, Started: c.first, Over: c.over, Requested: c.job.Requested, Removed: c.job.Removed}
 	if c.over {
-		r.jobs.ended.Add(1)
+		r.jobs.ended[directory.RemovalCompleted].Add(1)
 	}
 	return p, nil
 }
@@ -243,7 +256,7 @@ func (r *Roster) chunkFailed(ctx context.Context, job store.OpenJob, err error) 
 	}
 	system := auth.System()
 	details := []byte(`{}`) // the log has the reason, which may name people
-	ended := r.endJob(ctx, store.Change{Account: job.Account, Actor: system.Actor}, job.PublicID, directory.RemovalFailed, details)
+	_, ended := r.endJob(ctx, store.Change{Account: job.Account, Actor: system.Actor}, job.PublicID, directory.RemovalFailed, details)
 	if ended == nil {
 		delete(r.jobs.failed, job.JobRef)
 		err = fmt.Errorf("%w; it is given up", err)
@@ -282,10 +295,8 @@ func (c *chunk) write(ctx context.Context, id directory.RemovalID) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.job.Mixed && len(selection.EmailKeys) > 0 && len(found) > 0 {
-		if err := c.tx.Meet(ctx, c.job, found); err != nil {
-			return err
-		}
+	if err := c.meet(ctx, found); err != nil {
+		return err
 	}
 	var leaving []directory.Candidate
 	leaving, c.out = selection.Decide(found)
@@ -305,6 +316,23 @@ func (c *chunk) write(ctx context.Context, id directory.RemovalID) (err error) {
 	}
 	c.over, err = c.tx.Advance(ctx, c.job, rows, len(c.out.Refused) > 0)
 	return err
+}
+
+// meet remembers whom the chunk finds by address, where their org ids may follow.
+func (c *chunk) meet(ctx context.Context, found []directory.Candidate) error {
+	if !c.job.Mixed {
+		return nil
+	}
+	var met []directory.Candidate
+	for i := range found {
+		if found[i].EmailKey != "" {
+			met = append(met, found[i])
+		}
+	}
+	if len(met) == 0 {
+		return nil
+	}
+	return c.tx.Meet(ctx, c.job, met)
 }
 
 // read returns the ids of rows of the list without those of members whom the job

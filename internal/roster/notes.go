@@ -112,6 +112,12 @@ type Counts struct {
 	UsersRemoved  int64
 	UsersRefused  int64 // they were named in a removal and stayed
 	UsersRestored int64
+	// JobsOpen is how many jobs were not over when this process looked last,
+	// JobChunks how many chunks it has done, and JobsEnded how many jobs it has
+	// ended, by how.
+	JobsOpen  int64
+	JobChunks int64
+	JobsEnded map[directory.RemovalState]int64
 }
 
 // Counts returns the counts at this moment.
@@ -122,6 +128,12 @@ func (r *Roster) Counts() Counts {
 		UsersRemoved:  n.usersRemoved.Load(),
 		UsersRefused:  n.usersRefused.Load(),
 		UsersRestored: n.usersRestored.Load(),
+		JobsOpen:      r.jobs.open.Load(),
+		JobChunks:     r.jobs.chunks.Load(),
+		JobsEnded:     make(map[directory.RemovalState]int64, len(r.jobs.ended)),
+	}
+	for state, count := range r.jobs.ended {
+		counts.JobsEnded[state] = count.Load()
 	}
 	for reason, count := range n.reasons {
 		counts.RefusedTokens[reason] = count.Load()

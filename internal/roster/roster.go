@@ -71,7 +71,7 @@ type Options struct {
 	// no limit.
 	RateLimits directory.RateLimits
 	// JobChunk is the most users that one transaction of a job removes; 0 for
-	// DefaultJobChunk. Fewer than 25 are 25.
+	// DefaultJobChunk.
 	JobChunk int
 	// Store passes test hooks on.
 	Store store.Options

@@ -17,8 +17,8 @@ import (
 
 // Bounds of a job's list while it arrives.
 const (
-	// spoolRow is how many ids a row of it holds, and with that the smallest
-	// chunk of work. A row of short addresses fits into a page of the database.
+	// spoolRow is how many ids a row of it holds at the most, and with that the
+	// smallest chunk of work. A row of short addresses fits into a page of the database.
 	spoolRow = 25
 	// spoolRows and spoolBytes are how much of the list waits in memory to be
 	// written: whichever is reached first.
@@ -94,7 +94,7 @@ func (s *Spool) Add(ctx context.Context, ref directory.UserRef) (written bool, e
 	before := len(list.row)
 	list.row = appendSpooled(append(list.row, separator), ref, valid)
 	s.bytes += len(list.row) - before
-	if list.ids == spoolRow || s.bytes >= spoolBytes {
+	if list.ids == s.roster.jobs.rowIDs || s.bytes >= spoolBytes {
 		s.endRow(list)
 	}
 	if len(s.rows) == spoolRows || s.bytes >= spoolBytes {

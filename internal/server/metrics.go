@@ -114,6 +114,9 @@ var (
 	refusedTokens = prometheus.NewDesc("roster_refused_tokens_total", "Calls that were refused because of their token, by reason.", []string{"reason"}, nil)
 	usersRemoved  = prometheus.NewDesc("roster_users_removed_total", "Users who were removed.", nil, nil)
 	usersRefused  = prometheus.NewDesc("roster_users_refused_total", "Users who were named in a removal and not removed.", nil, nil)
+	jobsOpen      = prometheus.NewDesc("roster_jobs_unfinished", "Removal jobs of all servers that were not over when this one looked last.", nil, nil)
+	jobChunks     = prometheus.NewDesc("roster_job_chunks_total", "Chunks of removal jobs that were done.", nil, nil)
+	jobsEnded     = prometheus.NewDesc("roster_jobs_ended_total", "Removal jobs that came to their end, by how.", []string{"state"}, nil)
 	usersRestored = prometheus.NewDesc("roster_users_restored_total", "Removed users who were restored.", nil, nil)
 )
 
@@ -123,6 +126,9 @@ func (c rosterCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- usersRemoved
 	ch <- usersRefused
 	ch <- usersRestored
+	ch <- jobsOpen
+	ch <- jobChunks
+	ch <- jobsEnded
 }
 
 // Collect implements prometheus.Collector.
@@ -134,4 +140,9 @@ func (c rosterCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(usersRemoved, prometheus.CounterValue, float64(counts.UsersRemoved))
 	ch <- prometheus.MustNewConstMetric(usersRefused, prometheus.CounterValue, float64(counts.UsersRefused))
 	ch <- prometheus.MustNewConstMetric(usersRestored, prometheus.CounterValue, float64(counts.UsersRestored))
+	ch <- prometheus.MustNewConstMetric(jobsOpen, prometheus.GaugeValue, float64(counts.JobsOpen))
+	ch <- prometheus.MustNewConstMetric(jobChunks, prometheus.CounterValue, float64(counts.JobChunks))
+	for state, n := range counts.JobsEnded {
+		ch <- prometheus.MustNewConstMetric(jobsEnded, prometheus.CounterValue, float64(n), string(state))
+	}
 }

@@ -1,0 +1,93 @@
+package roster_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/roster"
+)
+
+// Verbs about jobs of which one waits.
+const (
+	workOnJob = "work on a job"
+	cancelJob = "cancel a job"
+)
+
+var jobFaultVerbs = []faultVerb{
+	// What was spooled before the fault may stay until it is swept.
+	{name: "queue a job", steps: true, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		_, err := queueRefs(ctx, r, f.Caller(), f.jobRefs())
+		return err
+	}},
+	{name: workOnJob, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		if err := f.needJob(ctx, r); err != nil {
+			return err
+		}
+		progress, err := r.WorkOff(ctx, auth.System())
+		for err == nil && !progress.Worked && r.Counts().JobsOpen > 0 { // after a fault the job is left alone for a moment
+			progress, err = r.WorkOff(ctx, auth.System())
+		}
+		if err == nil && (!progress.Over || progress.Removed != 2) {
+			err = fmt.Errorf("progress %+v", progress)
+		}
+		return err
+	}},
+	{name: cancelJob, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		if err := f.needJob(ctx, r); err != nil {
+			return err
+		}
+		_, err := r.CancelRemoval(ctx, auth.Operator(), f.Account, f.Job, "id")
+		return err
+	}},
+	{name: "sweep", steps: true, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		record, err := queueRefs(ctx, r, f.Caller(), f.jobRefs())
+		if err == nil {
+			_, err = r.CancelRemoval(ctx, auth.Operator(), f.Account, record.PublicID, "id")
+		}
+		if err == nil {
+			err = r.SweepSpools(ctx, auth.System())
+		}
+		return err
+	}},
+}
+
+// needJob queues a job where the verb was not prepared for.
+func (f *faultCase) needJob(ctx context.Context, r *roster.Roster) error {
+	if f.Job != "" {
+		return nil
+	}
+	record, err := queueRefs(ctx, r, f.Caller(), f.jobRefs())
+	f.Job = record.PublicID
+	return err
+}
+
+// jobRefs are a list with both kinds of id, of whom two can be removed.
+func (f *faultCase) jobRefs() []directory.UserRef {
+	return append(f.refs("ann@example.com", "cy@example.com", "owner@example.com", "no@example.com"), directory.UserRef{Kind: directory.ByOrgUserID, Text: "E0"})
+}
+
+// queueRefs queues a job as the door does.
+func queueRefs(ctx context.Context, r *roster.Roster, caller auth.Caller, refs []directory.UserRef) (directory.RemovalRecord, error) {
+	spool, err := r.SpoolRemoval(caller)
+	if err != nil {
+		return directory.RemovalRecord{}, err
+	}
+	defer spool.Drop(context.WithoutCancel(ctx)) //nolint:errcheck // the first error counts
+	for _, ref := range refs {
+		if _, err := spool.Add(ctx, ref); err != nil {
+			return directory.RemovalRecord{}, err
+		}
+	}
+	record, _, err := spool.Queue(ctx, "id", directory.RepeatKey{})
+	return record, err
+}
+
+func (f *faultCase) queue(t *testing.T, r *roster.Roster) string {
+	t.Helper()
+	record, err := queueRefs(context.Background(), r, f.Caller(), f.jobRefs())
+	must(t, err)
+	return record.PublicID
+}
