@@ -13,6 +13,7 @@ import (
 // Verbs about jobs of which one waits.
 const (
 	workOnJob = "work on a job"
+	workOff   = "work off a job"
 	cancelJob = "cancel a job"
 )
 
@@ -22,19 +23,9 @@ var jobFaultVerbs = []faultVerb{
 		_, err := queueRefs(ctx, r, f.Caller(), f.jobRefs())
 		return err
 	}},
-	{name: workOnJob, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
-		if err := f.needJob(ctx, r); err != nil {
-			return err
-		}
-		progress, err := r.WorkOff(ctx, auth.System())
-		for err == nil && !progress.Worked && r.Counts().JobsOpen > 0 { // after a fault the job is left alone for a moment
-			progress, err = r.WorkOff(ctx, auth.System())
-		}
-		if err == nil && (!progress.Over || progress.Removed != 2) {
-			err = fmt.Errorf("progress %+v", progress)
-		}
-		return err
-	}},
+	{name: workOnJob, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error { return f.work(ctx, r) }},
+	// A chunk for the addresses and one for the org ids.
+	{name: workOff, steps: true, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error { return f.work(ctx, r) }},
 	{name: cancelJob, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		if err := f.needJob(ctx, r); err != nil {
 			return err
@@ -54,6 +45,24 @@ var jobFaultVerbs = []faultVerb{
 	}},
 }
 
+// work works on the job until it is over.
+func (f *faultCase) work(ctx context.Context, r *roster.Roster) error {
+	if err := f.needJob(ctx, r); err != nil {
+		return err
+	}
+	for {
+		progress, err := r.WorkOff(ctx, auth.System())
+		switch {
+		case err != nil:
+			return err
+		case progress.Over && progress.Removed == 2:
+			return nil
+		case progress.Over || (!progress.Worked && r.Counts().JobsOpen == 0):
+			return fmt.Errorf("progress %+v", progress)
+		} // after a fault the job is left alone for a moment
+	}
+}
+
 // needJob queues a job where the verb was not prepared for.
 func (f *faultCase) needJob(ctx context.Context, r *roster.Roster) error {
 	if f.Job != "" {
@@ -64,9 +73,14 @@ func (f *faultCase) needJob(ctx context.Context, r *roster.Roster) error {
 	return err
 }
 
-// jobRefs are a list with both kinds of id, of whom two can be removed.
+// jobRefs are a list of whom two can be removed, with an org id unless all of it
+// should be one chunk.
 func (f *faultCase) jobRefs() []directory.UserRef {
-	return append(f.refs("ann@example.com", "cy@example.com", "owner@example.com", "no@example.com"), directory.UserRef{Kind: directory.ByOrgUserID, Text: "E0"})
+	refs := f.refs("ann@example.com", "cy@example.com", "owner@example.com", "no@example.com")
+	if f.Verb != workOnJob {
+		refs = append(refs, directory.UserRef{Kind: directory.ByOrgUserID, Text: "E0"})
+	}
+	return refs
 }
 
 // queueRefs queues a job as the door does.
