@@ -91,7 +91,7 @@ func (f *textFlag) arguments(value, account string) []string {
 		if f.name != "from" {
 			args = append(args, "ann@example.com")
 		}
-	case "removal show":
+	case "removal show", "removal cancel":
 		args = append(args, "rm-1")
 	case "removal purge":
 		args = append(args, "rm-1")

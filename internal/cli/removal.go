@@ -17,8 +17,8 @@ import (
 )
 
 func (e *env) removalCommand() *cobra.Command {
-	return group("removal", "Look at removals, undo them, and end the time for that",
-		e.removalListCommand(), e.removalShowCommand(), e.removalRestoreCommand(), e.removalPurgeCommand())
+	return group("removal", "Look at removals, cancel or undo them, and end the time for that",
+		e.removalListCommand(), e.removalShowCommand(), e.removalCancelCommand(), e.removalRestoreCommand(), e.removalPurgeCommand())
 }
 
 // windowFlag adds --restore-window, of which setWindow makes options.
@@ -62,21 +62,24 @@ type removalJSON struct {
 	ID              string `json:"id"`
 	Actor           string `json:"actor"`
 	ClientID        string `json:"clientId,omitempty"`
+	State           string `json:"state"`
 	Requested       int    `json:"requested"`
+	Done            int    `json:"done"`
 	Removed         int    `json:"removed"`
 	Failed          int    `json:"failed"`
 	Restored        int    `json:"restored"`
-	Left            int    `json:"left"` // neither restored nor erased
-	RestorableUntil string `json:"restorableUntil"`
+	Left            int    `json:"left"`                      // neither restored nor erased
+	RestorableUntil string `json:"restorableUntil,omitempty"` // none while it is not over
 	Created         string `json:"createdOn"`
+	Finished        string `json:"finishedOn,omitempty"`
 	Purged          string `json:"purgedOn,omitempty"`
 }
 
 func newRemovalJSON(r *directory.RemovalRecord) removalJSON {
 	return removalJSON{
 		ID: r.PublicID, Actor: string(r.Actor.Kind), ClientID: r.ClientID,
-		Requested: r.Requested, Removed: r.Removed, Failed: r.Failed(), Restored: r.Restored,
-		Left: r.Left(), RestorableUntil: timeText(r.RestorableUntil), Created: timeText(r.Created), Purged: timeText(r.Purged),
+		State: string(r.State), Requested: r.Requested, Done: r.Done(), Removed: r.Removed, Failed: r.Failed(), Restored: r.Restored,
+		Left: r.Left(), RestorableUntil: timeText(r.RestorableUntil), Created: timeText(r.Created), Finished: timeText(r.Finished), Purged: timeText(r.Purged),
 	}
 }
 
@@ -128,13 +131,21 @@ func writeRemovals(w io.Writer, width int, list []removalJSON, total int) {
 	rows := make([][]string, len(list))
 	for i, r := range list {
 		rows[i] = []string{
-			r.ID, r.Created, strconv.Itoa(r.Requested), strconv.Itoa(r.Removed), strconv.Itoa(r.Restored), strconv.Itoa(r.Left),
+			r.ID, r.Created, stateText(r.State, r.Done, r.Requested), strconv.Itoa(r.Requested), strconv.Itoa(r.Removed), strconv.Itoa(r.Restored), strconv.Itoa(r.Left),
 		}
 	}
-	writeTable(w, width, []string{"REMOVAL", "CREATED", "NAMED", "REMOVED", "RESTORED", "LEFT"}, rows)
+	writeTable(w, width, []string{"REMOVAL", "CREATED", "STATE", "NAMED", "REMOVED", "RESTORED", "LEFT"}, rows)
 	if total > len(list) {
 		fmt.Fprintf(w, "%d of %s; --offset turns the page.\n", len(list), plural(total, "removal"))
 	}
+}
+
+// stateText says for people how far a removal has come.
+func stateText(state string, done, requested int) string {
+	if directory.RemovalState(state) == directory.RemovalCompleted || requested == 0 {
+		return state
+	}
+	return fmt.Sprintf("%s %d%%", state, 100*done/requested)
 }
 
 func (e *env) removalShowCommand() *cobra.Command {
@@ -144,8 +155,9 @@ func (e *env) removalShowCommand() *cobra.Command {
 		Short: "Show a removal: who asked, what became of it, who was refused",
 		Long: `Shows a removal, by the id that its answer had in X-Removal-Id: who asked for it
 and when, how many were removed, how many of them can still be restored and until
-when, and who was refused and why. The refused, 1000 of them at the most, and
-what the caller calls itself are shown until the removed are erased.`,
+when, and who was refused and why. The refused, of a call 1000 of them at the
+most, and what the caller calls itself are shown until the removed are erased. Of
+a job that runs it shows how far it has come; the refused follow when it is over.`,
 		Example: `  roster removal show --account 5f0c... rm-...`,
 		Args:    wants("REMOVAL_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {
@@ -154,6 +166,14 @@ what the caller calls itself are shown until the removed are erased.`,
 				if err != nil {
 					return err
 				}
+				var refused []directory.RefusedUser // of a job they are read apart
+				if err := r.EachRefused(ctx, auth.Operator(), c.account, &record, func(some []directory.RefusedUser) error {
+					refused = append(refused, some...)
+					return nil
+				}); err != nil {
+					return err
+				}
+				record.Refused = refused
 				return e.print(newRemovalDetailsJSON(&record), func(w io.Writer) { writeRemoval(w, e.width(), &record, time.Now()) })
 			})
 		}),
@@ -208,7 +228,11 @@ func writeRemoval(w io.Writer, width int, r *directory.RemovalRecord, now time.T
 		by += ", which calls itself " + strconv.Quote(r.Actor.Label)
 	}
 	field("Asked by", by)
+	field("State", stateText(string(r.State), r.Done(), r.Requested))
 	field("Created", timeText(r.Created))
+	if r.Finished.After(r.Created) {
+		field("Finished", timeText(r.Finished))
+	}
 	if r.RequestID != "" {
 		field("Request", r.RequestID)
 	}
@@ -217,7 +241,7 @@ func writeRemoval(w io.Writer, width int, r *directory.RemovalRecord, now time.T
 	field("Refused", strconv.Itoa(r.Failed()))
 	field("Restored", strconv.Itoa(r.Restored))
 	field("Restorable", restorable(r, now))
-	if r.Failed() == 0 {
+	if r.Failed() == 0 || !r.State.Over() {
 		return
 	}
 	fmt.Fprintln(w)
@@ -245,6 +269,8 @@ func writeRemoval(w io.Writer, width int, r *directory.RemovalRecord, now time.T
 // restorable says for people how many can be restored, and until when.
 func restorable(r *directory.RemovalRecord, now time.Time) string {
 	switch {
+	case !r.State.Over():
+		return "none before it is over"
 	case !r.Purged.IsZero():
 		return "none: erased on " + timeText(r.Purged)
 	case r.Left() == 0:
@@ -253,6 +279,33 @@ func restorable(r *directory.RemovalRecord, now time.Time) string {
 		return fmt.Sprintf("%d, until the next pass of the server: the time ended on %s", r.Left(), timeText(r.RestorableUntil))
 	}
 	return fmt.Sprintf("%d, until %s", r.Left(), timeText(r.RestorableUntil))
+}
+
+func (e *env) removalCancelCommand() *cobra.Command {
+	c := &removalCmd{env: e}
+	cmd := &cobra.Command{
+		Use:   "cancel --account ID REMOVAL_ID",
+		Short: "Cancel a removal that is done in the background",
+		Long: `Ends a job between two of its chunks, whichever app asked for it. Whom it has
+removed stays removed, and can be restored. A removal that is over cannot be
+cancelled; to cancel one again does no harm.`,
+		Example: `  roster removal cancel --account 5f0c... rm-...`,
+		Args:    wants("REMOVAL_ID"),
+		RunE: run(func(ctx context.Context, args []string) error {
+			return c.with(ctx, func(r *roster.Roster) error {
+				record, err := r.CancelRemoval(ctx, auth.Operator(), c.account, args[0], "")
+				if err != nil {
+					return err
+				}
+				return e.print(newRemovalJSON(&record), func(w io.Writer) {
+					fmt.Fprintf(w, "Cancelled. Of %d named, %d were dealt with, and %s removed.\n", record.Requested, record.Done(), plural(record.Removed, "user"))
+				})
+			})
+		}),
+	}
+	c.add(cmd)
+	required(cmd, "account")
+	return cmd
 }
 
 // purgeCommand erases removals for good.

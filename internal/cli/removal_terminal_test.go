@@ -12,7 +12,11 @@ import (
 // removalCase is an account whose people were removed by these calls.
 func removalCase(t *testing.T, bodies ...string) (env sessionOptions, client string, ids []string) {
 	t.Helper()
-	dsn := storetest.New(t, "sqlite")
+	return removalCaseOn(t, storetest.New(t, "sqlite"), bodies...)
+}
+
+func removalCaseOn(t *testing.T, dsn string, bodies ...string) (env sessionOptions, client string, ids []string) {
+	t.Helper()
 	s := rostertest.Start(t, dsn, rostertest.Options{})
 	account := s.Account("owner@example.com")
 	s.Import(account, rostertest.Person{Email: "Ann@example.com", OrgUserID: "E1"}, rostertest.Person{Email: "bo@example.com"},
@@ -49,9 +53,9 @@ func TestRemovalsOnTerminal(t *testing.T) {
 	s := startSession(t, env, "removal", "list")
 	s.end(0)
 	s.shows(
-		"REMOVAL                                  CREATED               NAMED  REMOVED  RESTORED  LEFT",
-		ids[1]+"  TIME  1      1        0         1",
-		ids[0]+"  TIME  5      1        0         1",
+		"REMOVAL                                  CREATED               STATE      NAMED  REMOVED  RESTORED  LEFT",
+		ids[1]+"  TIME  completed  1      1        0         1",
+		ids[0]+"  TIME  completed  5      1        0         1",
 		"",
 	)
 	s = startSession(t, env, "removal", "list", "--limit", "1", "--offset", "1")
@@ -64,6 +68,7 @@ func TestRemovalsOnTerminal(t *testing.T) {
 	asked := []string{
 		"Removal      " + ids[0],
 		"Asked by     app " + client + `, which calls itself "evil [31m"`,
+		"State        completed",
 		"Created      TIME",
 		"Request      offboarding-7",
 		"Named        5",
@@ -142,4 +147,37 @@ func TestPurgeAsks(t *testing.T) {
 			left.wait(t, ids[0]+` .* `+map[int]string{0: "0", 1: "2", 2: "2"}[c.code]+`\r\n$`)
 		})
 	}
+}
+
+// A job shows how far it has come, and can be cancelled.
+func TestJobOnTerminal(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.New(t, "sqlite")
+	env, client, ids := removalCaseOn(t, dsn, `{"deleteEmailIds":["ann@example.com","no@example.com"]}`)
+	storetest.Exec(t, dsn, `INSERT INTO removal_jobs (account_id, id, state, batch_id, mixed, next_seq, spooled, created_at, turn_at)
+SELECT account_id, id, 'running', 0, 0, 0, 0, 0, 0 FROM removals`) // nobody works on it
+	storetest.Exec(t, dsn, "UPDATE removals SET requested = 7")
+	s := startSession(t, env, "removal", "list")
+	s.end(0)
+	s.wait(t, ids[0]+`  20\S+Z  running 28%  7      1        0         1\r\n$`)
+	s = startSession(t, env, "removal", "show", ids[0])
+	s.end(0)
+	s.shows(
+		"Removal      "+ids[0],
+		"Asked by     app "+client,
+		"State        running 28%",
+		"Created      TIME",
+		"Named        7",
+		"Removed      1",
+		"Refused      1",
+		"Restored     0",
+		"Restorable   none before it is over",
+		"",
+	)
+	s = startSession(t, env, "removal", "cancel", ids[0])
+	s.end(0)
+	s.shows("Cancelled. Of 7 named, 2 were dealt with, and 1 user removed.", "")
+	s = startSession(t, env, "removal", "show", ids[0])
+	s.end(0)
+	s.wait(t, `State        cancelled 28%\r\nCreated .*\r\nFinished     20\S+Z\r\n(.*\r\n)+Restorable   1, until 20`)
 }

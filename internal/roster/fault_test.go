@@ -169,7 +169,8 @@ func prepareFaults(t *testing.T, dsn, verb string) *faultCase {
 	_, _, err = r.AddSecret(ctx, auth.Operator(), f.App, roster.NewSecret{})
 	must(t, err)
 	must(t, wantDone(r.DisableApp(ctx, auth.Operator(), f.Other)))
-	if verb == workOnJob || verb == workOff || verb == cancelJob {
+	switch verb {
+	case workOnJob, workOff, cancelJob, sweepJob:
 		f.Job = f.queue(t, r)
 	}
 	if verb == "rotate secret key" {

@@ -15,6 +15,7 @@ const (
 	workOnJob = "work on a job"
 	workOff   = "work off a job"
 	cancelJob = "cancel a job"
+	sweepJob  = "sweep a cancelled job"
 )
 
 var jobFaultVerbs = []faultVerb{
@@ -33,10 +34,10 @@ var jobFaultVerbs = []faultVerb{
 		_, err := r.CancelRemoval(ctx, auth.Operator(), f.Account, f.Job, "id")
 		return err
 	}},
-	{name: "sweep", steps: true, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
-		record, err := queueRefs(ctx, r, f.Caller(), f.jobRefs())
+	{name: sweepJob, steps: true, run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		err := f.needJob(ctx, r)
 		if err == nil {
-			_, err = r.CancelRemoval(ctx, auth.Operator(), f.Account, record.PublicID, "id")
+			_, err = r.CancelRemoval(ctx, auth.Operator(), f.Account, f.Job, "id")
 		}
 		if err == nil {
 			err = r.SweepSpools(ctx, auth.System())
@@ -50,6 +51,7 @@ func (f *faultCase) work(ctx context.Context, r *roster.Roster) error {
 	if err := f.needJob(ctx, r); err != nil {
 		return err
 	}
+	r.ForgetJobFailures()
 	for {
 		progress, err := r.WorkOff(ctx, auth.System())
 		switch {
@@ -57,9 +59,9 @@ func (f *faultCase) work(ctx context.Context, r *roster.Roster) error {
 			return err
 		case progress.Over && progress.Removed == 2:
 			return nil
-		case progress.Over || (!progress.Worked && r.Counts().JobsOpen == 0):
+		case progress.Over || !progress.Worked:
 			return fmt.Errorf("progress %+v", progress)
-		} // after a fault the job is left alone for a moment
+		}
 	}
 }
 

@@ -358,3 +358,53 @@ func TestBrokenListIsSwept(t *testing.T) {
 		}
 	})
 }
+
+// A job that cannot go on is given up after a few attempts: what it has done
+// stays, and others are not held up.
+func TestJobFails(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		now := time.Now()
+		r := openJobs(t, dsn, 1, store.Options{Clock: func() time.Time { return now }})
+		account, refs := jobAccount(t, r, "one", 3)
+		bad, err := queueRefs(ctx, r, callerOf(t, dsn, account), refs[:2])
+		must(t, err)
+		good, err := queueRefs(ctx, r, callerOf(t, dsn, account), refs[2:])
+		must(t, err)
+		_, err = r.WorkOff(ctx, auth.System())
+		must(t, err)
+		storetest.Exec(t, dsn, "UPDATE removal_spool SET ids = '[x' WHERE seq = 1")
+		state := func(id string) directory.RemovalState {
+			record, err := r.Removal(ctx, auth.Operator(), account, id)
+			must(t, err)
+			return record.State
+		}
+		for i := range 5 {
+			if got := state(bad.PublicID); got != directory.RemovalRunning {
+				t.Fatalf("%s after %d attempts", got, i)
+			}
+			progress, err := r.WorkOff(ctx, auth.System())
+			if err == nil || progress.Worked {
+				t.Fatalf("attempt %d: %+v, %v", i, progress, err)
+			}
+			if progress, err := r.WorkOff(ctx, auth.System()); err != nil || (progress.Worked && i < 4) {
+				t.Fatalf("it is tried again at once: %+v, %v", progress, err)
+			}
+			now = now.Add(time.Second)
+		}
+		workAll(t, r)
+		if bad, good := state(bad.PublicID), state(good.PublicID); bad != directory.RemovalFailed || good != directory.RemovalCompleted {
+			t.Errorf("the jobs are %s and %s", bad, good)
+		}
+		record, err := r.Removal(ctx, auth.Operator(), account, bad.PublicID)
+		must(t, err)
+		restored, err := r.RestoreUsers(ctx, auth.Operator(), account, bad.PublicID, nil, roster.RestoreOptions{})
+		must(t, err)
+		if record.Removed != 1 || record.Finished.IsZero() || restored.Restored != 1 {
+			t.Errorf("%+v, restored %+v", record, restored)
+		}
+		_, err = r.VerifyAudit(ctx, auth.Operator())
+		must(t, err)
+	})
+}

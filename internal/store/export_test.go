@@ -61,7 +61,7 @@ func (s *Store) HotStatements() map[string]string {
 		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
 	})
 	maps.Copy(statements, map[string]string{
-		"selectJob": selectJob + s.engine.skipLocked, "selectJobState": selectJobState + s.engine.lockJob, "selectSpool": selectSpool,
+		"selectJob": selectJob + s.engine.skipLocked, "selectCounts": selectCounts, "selectJobState": selectJobState + s.engine.lockJob, "selectSpool": selectSpool,
 		"deleteDone": deleteDone, "deleteSpool": deleteSpool, "deleteMet": deleteMet, "moveJob": moveJob, "endJob": endJob, "countChunk": countChunk,
 		"touchSpool": touchSpool, "queueJob": queueJob, "selectMet": selectMet, "insertMet": insertMet, "selectRefused": selectRefused,
 		"deleteRefusedDetails": deleteRefusedDetails, "deleteRefusals": deleteRefusals,

@@ -136,6 +136,7 @@ var planArgs = map[string][]string{
 	"groupsByID": {"{account}", "{ids}"},
 
 	"selectJob":            {"{account}", "1000001"},
+	"selectCounts":         {"{account}", "1000001"},
 	"selectJobState":       {"{account}", "1000001"},
 	"selectSpool":          {"{account}", "1000001", "0", "40"},
 	"deleteDone":           {"{account}", "1000001", "0", "40"},

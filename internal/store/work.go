@@ -13,9 +13,11 @@ const (
 	selectJobs = `SELECT b.account_id, b.id, b.turn_at, r.public_id, r.actor_kind, r.actor_id FROM removal_jobs b CROSS JOIN removals r
 WHERE b.spooled = 1 AND b.state IN ('queued', 'running') AND r.account_id = b.account_id AND r.id = b.id
 ORDER BY b.account_id, b.created_at, b.id LIMIT $1`
-	// A job that somebody else works on is passed by: see engine.skipLocked.
-	selectJob = `SELECT b.state, b.mixed, b.next_seq, r.requested, r.removed, r.refused FROM removal_jobs b CROSS JOIN removals r
-WHERE b.account_id = $1 AND b.id = $2 AND b.state IN ('queued', 'running') AND r.account_id = b.account_id AND r.id = b.id`
+	// A job that somebody else works on is passed by: see engine.skipLocked. The
+	// counts are read by another statement, since this one sees them as they were
+	// when it began, and somebody may have moved the job on just before its lock.
+	selectJob      = `SELECT b.state, b.mixed, b.next_seq FROM removal_jobs b WHERE b.account_id = $1 AND b.id = $2 AND b.state IN ('queued', 'running')`
+	selectCounts   = `SELECT requested, removed, refused FROM removals WHERE account_id = $1 AND id = $2`
 	selectJobState = `SELECT b.id, b.state FROM removals r CROSS JOIN removal_jobs b
 WHERE r.account_id = $1 AND r.public_id = $2 AND b.account_id = r.account_id AND b.id = r.id`
 	selectSpool = `SELECT seq, ids FROM removal_spool WHERE account_id = $1 AND removal_id = $2 AND seq >= $3 ORDER BY seq LIMIT $4`
@@ -80,9 +82,13 @@ func (tx *Tx) LockJob(ctx context.Context, id directory.RemovalID) (*LockedJob, 
 	var mixed int
 	var refused string
 	var state directory.RemovalState
-	err := tx.row(ctx, selectJob+tx.engine.skipLocked, tx.account, id).
-		Scan(&state, &mixed, &job.next, &job.requested, &job.removed, &refused)
-	if err == nil {
+	tx.ask(selectJob+tx.engine.skipLocked, []any{tx.account, id}, func(row scanner) error { return row.Scan(&state, &mixed, &job.next) })
+	tx.ask(selectCounts, []any{tx.account, id}, func(row scanner) error { return row.Scan(&job.requested, &job.removed, &refused) })
+	err := tx.flush(ctx)
+	switch {
+	case err == nil && state == "":
+		err = directory.ErrNotFound
+	case err == nil:
 		err = json.Unmarshal([]byte(refused), &job.Refused)
 	}
 	job.First = state == directory.RemovalQueued

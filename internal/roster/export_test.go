@@ -1,0 +1,9 @@
+package roster
+
+// ForgetJobFailures lets a job whose chunk failed be tried again at once, as a
+// server that has just started does.
+func (r *Roster) ForgetJobFailures() {
+	r.jobs.mu.Lock()
+	defer r.jobs.mu.Unlock()
+	clear(r.jobs.failed)
+}
