@@ -41,10 +41,10 @@ func newJobTest(t *testing.T, engine string, n, spare int, chunk string) *jobTes
 	j := &jobTest{testDirectory: d, chunk: chunk, spare: d.users[n:], gone: n}
 	var addresses, orgIDs, strangers []string
 	for i, address := range d.users[:n] {
-		switch {
-		case i%10 == 9:
+		switch i % 10 {
+		case 9:
 			orgIDs = append(orgIDs, fmt.Sprintf("E%06d", i))
-		case i%10 == 1:
+		case 1:
 			orgIDs = append(orgIDs, fmt.Sprintf("E%06d", i)) // both
 			fallthrough
 		default:

@@ -91,7 +91,7 @@ func queueRefs(ctx context.Context, r *roster.Roster, caller auth.Caller, refs [
 	if err != nil {
 		return directory.RemovalRecord{}, err
 	}
-	defer spool.Drop(context.WithoutCancel(ctx)) //nolint:errcheck // the first error counts
+	defer spool.Drop(context.WithoutCancel(ctx))
 	for _, ref := range refs {
 		if _, err := spool.Add(ctx, ref); err != nil {
 			return directory.RemovalRecord{}, err
