@@ -22,15 +22,16 @@ var mayImport = map[string][]string{
 	"cmd/roster":          {"internal/cli"},
 	"client":              {},
 	"internal/directory":  {},
-	"internal/web":        {},
+	"internal/web":        {"internal/directory"},
 	"internal/config":     {},
 	"internal/jsonstream": {},
 	"internal/auth":       {"internal/directory"},
 	"internal/store":      {"internal/directory"},
 	"internal/roster":     {"internal/auth", "internal/store", "internal/directory"},
 	"internal/publicapi":  {"internal/roster", "internal/auth", "internal/directory", "internal/jsonstream", "internal/web"},
+	"internal/console":    {"internal/roster", "internal/auth", "internal/directory", "internal/web"},
 	"internal/job":        {"internal/roster", "internal/auth"},
-	"internal/server":     {"internal/publicapi", "internal/job", "internal/roster", "internal/web"},
+	"internal/server":     {"internal/publicapi", "internal/console", "internal/job", "internal/roster", "internal/web"},
 	"internal/demo":       {"internal/server", "internal/roster", "internal/auth", "internal/directory", "client"},
 	"internal/cli": {
 		"client", "internal/auth", "internal/config", "internal/demo", "internal/directory",
@@ -50,7 +51,7 @@ var onlyIn = []struct {
 	imported string // a path and all below it
 	by       []string
 }{
-	{"net/http", []string{"client", "internal/web", "internal/publicapi", "internal/server", "internal/demo", "internal/rostertest"}},
+	{"net/http", []string{"client", "internal/web", "internal/publicapi", "internal/console", "internal/server", "internal/demo", "internal/rostertest"}},
 	{"database/sql", []string{"internal/store", "internal/storetest"}},
 	{"modernc.org/sqlite", []string{"internal/store", "internal/storetest"}},
 	{"github.com/jackc/pgx", []string{"internal/store", "internal/storetest"}},

@@ -15,6 +15,8 @@ type Caller struct {
 	Actor    directory.Actor
 	app      directory.App
 	token    Claims
+	rights   directory.Rights
+	person   bool
 	operator bool
 }
 
@@ -39,6 +41,16 @@ func AppCaller(app directory.App, token Claims) Caller {
 	}
 }
 
+// PersonCaller is somebody who signed in, in the account that they chose. Before
+// they did so they may do nothing.
+func PersonCaller(s directory.Session) Caller {
+	c := Caller{Actor: directory.Actor{Kind: directory.ActorPerson, ID: int64(s.Person)}, person: true}
+	if s.In != nil {
+		c.Account, c.rights = s.In.Account.ID, s.In.Rights
+	}
+	return c
+}
+
 // App is the calling app; the zero App for the operator.
 func (c Caller) App() directory.App { return c.app }
 
@@ -50,11 +62,14 @@ func (c Caller) ClientID() string { return c.app.ClientID }
 
 // RequireScope returns nil when the caller holds the scope, and otherwise a
 // *Refusal that wraps ErrScope. Apps from the Bot Builder hold none of these
-// scopes, whatever the data says.
+// scopes, whatever the data says. A person holds it who has the right that goes
+// with it, to change things; otherwise the error wraps directory.ErrDenied.
 func (c Caller) RequireScope(s directory.Scope) error {
 	switch {
 	case c.operator:
 		return nil
+	case c.person:
+		return c.requireRight(s.Need())
 	case c.app.Origin != directory.OriginAdminConsole:
 		return Refuse(ReasonBotBuilder, "the app was not made in the Admin Console (origin %q)", c.app.Origin).Of(c.app)
 	case !c.app.Has(s):
@@ -62,6 +77,35 @@ func (c Caller) RequireScope(s directory.Scope) error {
 	}
 	return nil
 }
+
+// RequireScopeToSee is RequireScope for a verb that only looks, for which a
+// person needs no more than the right to do that.
+func (c Caller) RequireScopeToSee(s directory.Scope) error {
+	if c.person {
+		return c.requireRight(s.Need().Right.See())
+	}
+	return c.RequireScope(s)
+}
+
+// Require returns nil when the caller may do in the account what needs the right:
+// the operator, and a person who has it there. Otherwise the error wraps
+// directory.ErrDenied.
+func (c Caller) Require(a directory.AccountID, n directory.Need) error {
+	if err := c.RequireAccount(a); err != nil || c.operator {
+		return err
+	}
+	return c.requireRight(n)
+}
+
+func (c Caller) requireRight(n directory.Need) error {
+	if c.person && c.rights.Allow(n) {
+		return nil
+	}
+	return directory.Errorf(directory.ErrDenied, "the caller lacks the right %s", n.Right)
+}
+
+// IsPerson reports whether somebody signed in calls.
+func (c Caller) IsPerson() bool { return c.person }
 
 // RequireAccount returns nil when the caller may touch the account, and
 // otherwise an error that wraps directory.ErrDenied.

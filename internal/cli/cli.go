@@ -111,7 +111,7 @@ restored or imported.`,
 	root.AddCommand(
 		e.demoCommand(), e.serveCommand(), e.accountCommand(), e.appCommand(), e.userCommand(),
 		e.groupCommand(), e.roleCommand(), e.botCommand(),
-		e.removalCommand(),
+		e.removalCommand(), e.consoleCommand(),
 		e.tokenCommand(), e.secretKeyCommand(), e.platformKeyCommand(),
 		e.auditCommand(), e.migrateCommand(), e.versionCommand(),
 	)

@@ -23,11 +23,15 @@ func (e *env) serveCommand() *cobra.Command {
 	failures := limitsFlag(publicapi.DefaultFailureLimit())
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the public API",
-		Long: `Serves the public API at /api/public, its OpenAPI document at /openapi.yaml, and
-/healthz and /readyz for whoever watches over it, until it gets SIGINT or
-SIGTERM. It then finishes the calls that it has accepted; a second signal ends
-it at once.
+		Short: "Serve the public API and the Admin Console",
+		Long: `Serves the public API at /api/public, its OpenAPI document at /openapi.yaml, the
+Admin Console at /console, and /healthz and /readyz for whoever watches over it,
+until it gets SIGINT or SIGTERM. It then finishes the calls that it has accepted;
+a second signal ends it at once.
+
+As long as nobody has a password for the console, it prints a link by which the
+owner of the oldest account sets theirs. It works once and for an hour.
+'roster console link' makes more.
 
 A new database is set up and an old one is brought up to date. The log goes to
 standard error, as JSON unless that is a terminal.`,
@@ -61,6 +65,9 @@ standard error, as JSON unless that is a terminal.`,
 			s, err := server.New(ctx, cfg)
 			if err != nil {
 				return err
+			}
+			if err := e.firstLink(ctx, s); err != nil {
+				cfg.Log.Warn("no link to set the owner's password was made: see 'roster console link'", "error", err)
 			}
 			return s.Run(ctx)
 		}),

@@ -6,6 +6,7 @@ type ActorKind string
 // Kinds of actor.
 const (
 	ActorApp      ActorKind = "app"      // a client app of the public API
+	ActorPerson   ActorKind = "person"   // somebody who signed in to the Admin Console
 	ActorOperator ActorKind = "operator" // whoever runs the command line on the server
 	ActorSystem   ActorKind = "system"   // the server itself, in the background
 )
@@ -13,7 +14,7 @@ const (
 // Actor is who did something, as the audit log keeps it.
 type Actor struct {
 	Kind ActorKind
-	// ID is the AppID of an app and 0 for the operator.
+	// ID is the AppID of an app, the PersonID of a person, and 0 for the others.
 	ID int64
 	// Label is what the caller calls itself (a token's "sub"). Nobody checked
 	// it, and it grants nothing.

@@ -48,6 +48,11 @@ const (
 	AuditSecretAdded     AuditKind = "app.secret.added"
 	AuditSecretRetired   AuditKind = "app.secret.retired"
 	AuditAppResealed     AuditKind = "app.secrets.resealed"
+	AuditAppTestToken    AuditKind = "app.token.made"
+	AuditPasswordLink    AuditKind = "user.password.link"
+	AuditPasswordSet     AuditKind = "user.password.set"
+	AuditSessionCreated  AuditKind = "session.created"
+	AuditSessionEnded    AuditKind = "session.ended"
 )
 
 // AuditRun is a run of audit records of one kind: one record for each person,

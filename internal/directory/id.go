@@ -35,6 +35,7 @@ const (
 	prefixClient  = "cs-"
 	prefixGroup   = "e-"
 	prefixRemoval = "rm-"
+	prefixSession = "se-"
 )
 
 // NewUserID returns a fresh public id of a person, "u-" and a UUID.
@@ -51,6 +52,10 @@ func NewGroupID() string { return prefixGroup + uuid.NewString() }
 
 // NewRemovalID returns a fresh public id of a removal, "rm-" and a UUID.
 func NewRemovalID() string { return prefixRemoval + uuid.NewString() }
+
+// NewSessionID returns a fresh public id of a session, "se-" and a UUID. It lets
+// nobody in.
+func NewSessionID() string { return prefixSession + uuid.NewString() }
 
 // NewHexID returns 24 random hexadecimal digits, the form of account and role ids.
 func NewHexID() string {

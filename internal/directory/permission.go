@@ -19,8 +19,8 @@ const (
 	PermitNo   Permission = "NO"
 )
 
-// Permissions are what a role allows, by name. Nothing here acts on them: they
-// are kept for whoever asks.
+// Permissions are what a role allows, by name. Those of admin roles that are a
+// Right hold in the Admin Console; the others are kept for whoever asks.
 type Permissions map[string]Permission
 
 // Bounds of the permissions of a role.

@@ -73,6 +73,17 @@ func ForgetCalls(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 	})
 }
 
+// ForgetSignIns deletes, pass after pass, sessions and links that are over, and
+// passwords of people who were erased, until ctx ends. A pass that fails is logged
+// and tried again.
+func ForgetSignIns(ctx context.Context, r *roster.Roster, log *slog.Logger) {
+	every(ctx, forgetEvery, func() {
+		if err := r.ForgetSignIns(ctx, auth.System()); err != nil && ctx.Err() == nil {
+			log.Error("old sessions could not be forgotten, which will be tried again", "error", err)
+		}
+	})
+}
+
 // every runs a pass at once, and again each time that the pause after it is
 // over, until ctx ends.
 func every(ctx context.Context, pause time.Duration, pass func()) {

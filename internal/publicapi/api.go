@@ -59,7 +59,7 @@ type API struct {
 	load   *load
 	routes routes
 
-	failures *failures
+	failures *web.Failures
 }
 
 // New makes the door to r.
@@ -79,7 +79,7 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 	if limits.MaxBodies == 0 {
 		limits.MaxBodies = bodiesPerLoad * limits.MaxBody
 	}
-	a := &API{roster: r, log: log, limits: limits, load: newLoad(limits), failures: newFailures(limits.Failures)}
+	a := &API{roster: r, log: log, limits: limits, load: newLoad(limits), failures: web.NewFailures(limits.Failures)}
 	a.routes = routes{
 		{path: usersPath, endpoints: endpoints{
 			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},

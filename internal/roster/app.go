@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"roster/internal/auth"
@@ -13,7 +14,7 @@ import (
 
 // Apps returns the account's apps, oldest first; deleted ones too if all are wanted.
 func (r *Roster) Apps(ctx context.Context, caller auth.Caller, accountID string, all bool) ([]directory.App, error) {
-	account, err := r.account(ctx, caller, accountID)
+	account, err := r.accountFor(ctx, caller, accountID, directory.RightApps.See())
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +32,7 @@ type AppDetails struct {
 // App returns an app by its client id, whatever its state. Its refusals are some
 // seconds behind the calls, and when its keys were last used a minute or so.
 func (r *Roster) App(ctx context.Context, caller auth.Caller, clientID string) (AppDetails, error) {
-	app, err := r.app(ctx, caller, clientID)
+	app, err := r.app(ctx, caller, clientID, directory.RightApps.See())
 	if err != nil {
 		return AppDetails{}, err
 	}
@@ -46,13 +47,17 @@ func (r *Roster) App(ctx context.Context, caller auth.Caller, clientID string) (
 	return details, err
 }
 
-// app finds the app that a verb is about, if the caller may touch it.
-func (r *Roster) app(ctx context.Context, caller auth.Caller, clientID string) (directory.App, error) {
+// app finds the app that a verb is about, if the caller may do that. A person
+// does not learn whether another account has it.
+func (r *Roster) app(ctx context.Context, caller auth.Caller, clientID string, need directory.Need) (directory.App, error) {
 	app, _, err := r.store.App(ctx, clientID)
 	if err != nil {
 		return app, err
 	}
-	return app, caller.RequireAccount(app.Account)
+	if caller.IsPerson() && caller.RequireAccount(app.Account) != nil {
+		return directory.App{}, fmt.Errorf("app %q: %w", clientID, directory.ErrNotFound)
+	}
+	return app, caller.Require(app.Account, need)
 }
 
 // errAsItIs ends a transaction that has nothing to change.
@@ -64,7 +69,7 @@ var errAsItIs = errors.New("it is so already")
 func (r *Roster) changeApp(ctx context.Context, caller auth.Caller, clientID string, ids int,
 	fn func(*store.Tx, directory.App, []directory.AppKey) (appNote, error),
 ) (changed bool, err error) {
-	found, err := r.app(ctx, caller, clientID)
+	found, err := r.app(ctx, caller, clientID, directory.RightApps.Change())
 	if err != nil {
 		return false, err
 	}
@@ -137,10 +142,10 @@ func (r *Roster) UpdateApp(ctx context.Context, caller auth.Caller, clientID str
 		c.Name = &name
 	}
 	if c.EnforceJWE != nil && *c.EnforceJWE {
-		if _, err := r.app(ctx, caller, clientID); err != nil { // no key is made for nothing
+		if _, err := r.app(ctx, caller, clientID, directory.RightApps.Change()); err != nil { // no key is made for nothing
 			return false, err
 		}
-		if _, err := r.PlatformKey(ctx, caller); err != nil {
+		if _, err := r.needPlatformKey(ctx); err != nil {
 			return false, err
 		}
 	}

@@ -56,7 +56,7 @@ func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID st
 	if r.keys == nil {
 		return "", "", errNoKey
 	}
-	account, err := r.account(ctx, caller, accountID)
+	account, err := r.accountFor(ctx, caller, accountID, directory.RightApps.Change())
 	if err != nil {
 		return "", "", err
 	}
@@ -82,7 +82,7 @@ func (r *Roster) CreateApp(ctx context.Context, caller auth.Caller, accountID st
 		app.Origin = directory.OriginAdminConsole
 	}
 	if app.Policy.EnforceJWE { // nobody could call it without
-		if _, err := r.PlatformKey(ctx, caller); err != nil {
+		if _, err := r.needPlatformKey(ctx); err != nil {
 			return "", "", err
 		}
 	}
@@ -204,8 +204,26 @@ func (r *Roster) attachUsers(ctx context.Context, caller auth.Caller, accountID 
 	})
 }
 
-// account finds the account that a verb is about, if the caller may touch it.
+// account finds the account that a verb is about, if the caller may touch it. It
+// is for verbs that no right of a person allows.
 func (r *Roster) account(ctx context.Context, caller auth.Caller, publicID string) (directory.Account, error) {
+	if caller.IsPerson() {
+		return directory.Account{}, directory.Errorf(directory.ErrDenied, "no role allows this")
+	}
+	return r.tenant(ctx, caller, publicID)
+}
+
+// accountFor is account for a verb that needs a right of a person.
+func (r *Roster) accountFor(ctx context.Context, caller auth.Caller, publicID string, need directory.Need) (directory.Account, error) {
+	account, err := r.store.Account(ctx, publicID)
+	if err != nil {
+		return account, err
+	}
+	return account, caller.Require(account.ID, need)
+}
+
+// tenant finds an account that is the caller's own, or any for the operator.
+func (r *Roster) tenant(ctx context.Context, caller auth.Caller, publicID string) (directory.Account, error) {
 	account, err := r.store.Account(ctx, publicID)
 	if err != nil {
 		return account, err

@@ -63,5 +63,5 @@ func (r *Roster) listed(ctx context.Context, caller auth.Caller, accountID strin
 	if page.Limit < 1 || page.Offset < 0 {
 		return 0, directory.Errorf(directory.ErrInvalid, "a page has a limit of 1 or more and an offset of 0 or more")
 	}
-	return r.ownAccount(ctx, caller, accountID, directory.ScopeRoleManagement)
+	return r.ownAccountToSee(ctx, caller, accountID, directory.ScopeRoleManagement)
 }

@@ -19,17 +19,23 @@ func (r *Roster) PlatformKey(ctx context.Context, caller auth.Caller) ([]byte, e
 	if err := caller.RequireOperator(); err != nil {
 		return nil, err
 	}
-	key, err := r.openPlatformKey(ctx)
-	if errors.Is(err, directory.ErrNotFound) {
-		if err := r.createPlatformKey(ctx); err != nil {
-			return nil, err
-		}
-		key, err = r.openPlatformKey(ctx)
-	}
+	key, err := r.needPlatformKey(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return key.JWK()
+}
+
+// needPlatformKey opens the platform's key, which it makes where there is none.
+func (r *Roster) needPlatformKey(ctx context.Context) (*auth.PlatformKey, error) {
+	key, err := r.openPlatformKey(ctx)
+	if !errors.Is(err, directory.ErrNotFound) {
+		return key, err
+	}
+	if err := r.createPlatformKey(ctx); err != nil {
+		return nil, err
+	}
+	return r.openPlatformKey(ctx)
 }
 
 func (r *Roster) createPlatformKey(ctx context.Context) error {

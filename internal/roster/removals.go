@@ -18,7 +18,7 @@ func (r *Roster) Removals(ctx context.Context, caller auth.Caller, accountID str
 	if page.Limit < 1 || page.Offset < 0 {
 		return directory.RemovalPage{}, directory.Errorf(directory.ErrInvalid, "a page has a limit of 1 or more and an offset of 0 or more")
 	}
-	account, err := r.ownAccount(ctx, caller, accountID, directory.ScopeUserManagement)
+	account, err := r.ownAccountToSee(ctx, caller, accountID, directory.ScopeUserManagement)
 	if err != nil {
 		return directory.RemovalPage{}, err
 	}
@@ -33,7 +33,7 @@ func (r *Roster) Removals(ctx context.Context, caller auth.Caller, accountID str
 // they are kept. The account and the right to it are as for Removals. The error
 // wraps directory.ErrNotFound when the account has no such removal.
 func (r *Roster) Removal(ctx context.Context, caller auth.Caller, accountID, id string) (directory.RemovalRecord, error) {
-	account, err := r.ownAccount(ctx, caller, accountID, directory.ScopeUserManagement)
+	account, err := r.ownAccountToSee(ctx, caller, accountID, directory.ScopeUserManagement)
 	if err != nil {
 		return directory.RemovalRecord{}, err
 	}
@@ -60,7 +60,7 @@ const refusalsAtOnce = 100
 // that is over, all of them. The account and the right to it are as for Removals.
 // The error wraps directory.ErrGone when a purge erases them meanwhile.
 func (r *Roster) EachRefused(ctx context.Context, caller auth.Caller, accountID string, record *directory.RemovalRecord, yield func([]directory.RefusedUser) error) error {
-	account, err := r.ownAccount(ctx, caller, accountID, directory.ScopeUserManagement)
+	account, err := r.ownAccountToSee(ctx, caller, accountID, directory.ScopeUserManagement)
 	if err != nil {
 		return err
 	}

@@ -193,14 +193,24 @@ func (re *restoration) describe() ([]byte, error) {
 }
 
 // ownAccount is the account of a caller who holds the scope: the one that is
-// named, or its own for an app that names none.
+// named, or its own for an app or a person that names none.
 func (r *Roster) ownAccount(ctx context.Context, caller auth.Caller, accountID string, scope directory.Scope) (directory.AccountID, error) {
-	if err := caller.RequireScope(scope); err != nil {
-		return 0, err
+	return r.named(ctx, caller, accountID, caller.RequireScope(scope))
+}
+
+// ownAccountToSee is ownAccount for a verb that only looks.
+func (r *Roster) ownAccountToSee(ctx context.Context, caller auth.Caller, accountID string, scope directory.Scope) (directory.AccountID, error) {
+	return r.named(ctx, caller, accountID, caller.RequireScopeToSee(scope))
+}
+
+// named is the account that is named, or the caller's own, unless it was denied.
+func (r *Roster) named(ctx context.Context, caller auth.Caller, accountID string, denied error) (directory.AccountID, error) {
+	if denied != nil {
+		return 0, denied
 	}
 	if accountID == "" && caller.Account != 0 {
 		return caller.Account, nil
 	}
-	account, err := r.account(ctx, caller, accountID)
+	account, err := r.tenant(ctx, caller, accountID)
 	return account.ID, err
 }

@@ -26,7 +26,7 @@ func (r *Roster) AddSecret(ctx context.Context, caller auth.Caller, clientID str
 	if r.keys == nil {
 		return 0, "", errNoKey
 	}
-	found, err := r.app(ctx, caller, clientID)
+	found, err := r.app(ctx, caller, clientID, directory.RightApps.Change())
 	if err != nil {
 		return 0, "", err
 	}

@@ -13,11 +13,13 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"roster/internal/console"
 	"roster/internal/job"
 	"roster/internal/publicapi"
 	"roster/internal/roster"
@@ -127,6 +129,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 // redirected. A proxy in front that guards a path then sees what we see.
 func (s *Server) handler(cfg Config) http.Handler {
 	api := publicapi.New(s.roster, cfg.Log, cfg.Limits)
+	people := console.New(s.roster, cfg.Log, console.Options{Proxies: cfg.Limits.Proxies, Failures: cfg.Limits.Failures})
 	// The pages beside the doors, which are read by GET and HEAD.
 	pages := map[string]http.HandlerFunc{
 		"/healthz":      healthy,
@@ -143,6 +146,10 @@ func (s *Server) handler(cfg Config) http.Handler {
 			api.ServeHTTP(w, r)
 			return
 		}
+		if console.Has(r.URL.EscapedPath()) {
+			people.ServeHTTP(w, r)
+			return
+		}
 		page, ok := pages[r.URL.EscapedPath()]
 		if !ok || !isRead(r) {
 			publicapi.NotFound(w, r)
@@ -150,7 +157,16 @@ func (s *Server) handler(cfg Config) http.Handler {
 		}
 		web.SetRoute(r.Context(), r.URL.EscapedPath())
 		page(w, r)
-	}), cfg.Log, cfg.Timeouts.Timeouts, publicapi.OnPanic, s.metrics.observe())
+	}), cfg.Log, cfg.Timeouts.Timeouts, onPanic, s.metrics.observe())
+}
+
+// onPanic answers after a panic in the words of the door that it was in.
+func onPanic(w http.ResponseWriter, r *http.Request) {
+	if console.Has(r.URL.EscapedPath()) {
+		console.OnPanic(w, r)
+		return
+	}
+	publicapi.OnPanic(w, r)
 }
 
 func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
@@ -200,8 +216,22 @@ func (s *Server) URL() string {
 	return "http://" + s.Addr()
 }
 
-// Routes lists what the server answers, as "METHOD /path", sorted. Every other
-// method and path is refused before anybody looks at the token.
+// LocalURL is where a browser on this machine finds the server, also when it
+// listens on all addresses.
+func (s *Server) LocalURL() string {
+	addr, ok := s.listener.Addr().(*net.TCPAddr)
+	if ok && addr.IP.IsUnspecified() {
+		return strings.TrimSuffix(s.URL(), s.Addr()) + net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port))
+	}
+	return s.URL()
+}
+
+// LinkPath is the path of the page on which a password is set by a link.
+func LinkPath(token string) string { return console.Root + "/link/" + token }
+
+// Routes lists what the server answers to programs, as "METHOD /path", sorted.
+// Every other method and path is refused before anybody looks at the token. What
+// is at and below console.Root is for people.
 func (s *Server) Routes() []string { return slices.Clone(s.routes) }
 
 // Roster is the open directory, for whoever acts beside the doors.
@@ -226,6 +256,7 @@ func (s *Server) Run(ctx context.Context) error {
 	workers.Go(func() { job.ForgetCalls(background, s.roster, s.log) })
 	workers.Go(func() { job.Removals(background, s.roster, s.log) })
 	workers.Go(func() { job.SweepSpools(background, s.roster, s.log) })
+	workers.Go(func() { job.ForgetSignIns(background, s.roster, s.log) })
 	workers.Go(func() { job.Notes(background, s.roster, s.log) })
 	s.metrics.start(s.roster, s.log)
 	s.log.Info("serving", "addr", s.Addr(), "tls", s.secure, "database", s.roster.Engine())

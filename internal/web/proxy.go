@@ -79,3 +79,13 @@ func parseHop(text string) (netip.Addr, bool) {
 	}
 	return addr.Unmap().WithZone(""), true
 }
+
+// HTTPS reports whether the browser's side of a request is encrypted: by this
+// server, or in front of it, where a trusted proxy says so by X-Forwarded-Proto.
+func (p Proxies) HTTPS(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	peer, _ := parseHop(r.RemoteAddr)
+	return p.trusts(peer) && strings.EqualFold(strings.TrimSpace(r.Header.Get("X-Forwarded-Proto")), "https")
+}

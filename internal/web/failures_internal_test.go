@@ -1,4 +1,4 @@
-package publicapi
+package web
 
 import (
 	"net/netip"
@@ -22,19 +22,19 @@ func limitsOf(t interface{ Fatal(args ...any) }, text string) directory.RateLimi
 // that goes on failing is not forgotten among them.
 func TestFailuresAreBounded(t *testing.T) {
 	t.Parallel()
-	f := newFailures(limitsOf(t, "3/m"))
+	f := NewFailures(limitsOf(t, "3/m"))
 	now := time.Unix(1_800_000_000, 0)
 	stubborn := netip.MustParseAddr("203.0.113.7")
 	for range 3 {
-		if wait := f.add(stubborn, now); wait != 0 {
+		if wait := f.Add(stubborn, now); wait != 0 {
 			t.Fatalf("limited too early: %v", wait)
 		}
 	}
 	addr := netip.MustParseAddr("10.0.0.0")
 	for i := range 100_000 {
 		addr = addr.Next()
-		f.add(addr, now)
-		if i%1000 == 0 && f.add(stubborn, now) == 0 {
+		f.Add(addr, now)
+		if i%1000 == 0 && f.Add(stubborn, now) == 0 {
 			t.Fatalf("forgotten after %d others", i)
 		}
 	}
@@ -56,15 +56,15 @@ func TestFailuresByNetwork(t *testing.T) {
 		{"203.0.113.7", "203.0.113.8", false},
 		{"203.0.113.7", "203.0.113.7", true},
 	} {
-		f := newFailures(limitsOf(t, "1/m"))
-		f.add(netip.MustParseAddr(c.a), now)
-		if limited := f.add(netip.MustParseAddr(c.b), now) > 0; limited != c.same {
+		f := NewFailures(limitsOf(t, "1/m"))
+		f.Add(netip.MustParseAddr(c.a), now)
+		if limited := f.Add(netip.MustParseAddr(c.b), now) > 0; limited != c.same {
 			t.Errorf("%s and %s are the same: %v", c.a, c.b, limited)
 		}
 	}
-	f := newFailures(limitsOf(t, "1/m"))
-	f.add(netip.Addr{}, now)
-	if f.add(netip.Addr{}, now) == 0 {
+	f := NewFailures(limitsOf(t, "1/m"))
+	f.Add(netip.Addr{}, now)
+	if f.Add(netip.Addr{}, now) == 0 {
 		t.Error("connections without an address have no limit")
 	}
 }
@@ -75,17 +75,17 @@ func TestFailuresOverTime(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		limits := limitsOf(t, rapid.SampledFrom([]string{"1/s", "3/m", "2/s,7/m", "60/m,1800/h"}).Draw(t, "limits"))
-		f := newFailures(limits)
+		f := NewFailures(limits)
 		from := netip.MustParseAddr("203.0.113.7")
 		start := time.Unix(1_800_000_000, 0)
 		now := start
 		answered := 0
 		for range rapid.IntRange(1, 200).Draw(t, "failures") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 1000).Draw(t, "ms")) * time.Millisecond)
-			wait := f.add(from, now)
+			wait := f.Add(from, now)
 			if wait > 0 {
-				now = now.Add(time.Duration(seconds(wait)) * time.Second)
-				if wait = f.add(from, now); wait > 0 {
+				now = now.Add((wait + time.Second - 1).Truncate(time.Second)) // as Retry-After says it
+				if wait = f.Add(from, now); wait > 0 {
 					t.Fatalf("limited for %v after waiting as told", wait)
 				}
 			}

@@ -1,0 +1,164 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"roster/internal/directory"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// pages are the templates, each with the layout around it, by name.
+type pages map[string]*template.Template
+
+func loadPages(f files) pages {
+	funcs := template.FuncMap{
+		"static":  f.path,
+		"link":    link,
+		"stamp":   stamp,
+		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"grouped": grouped,
+	}
+	layout := template.Must(template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	found, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		panic(err) // the pattern is ours
+	}
+	all := pages{}
+	for _, file := range found {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "templates/"), ".html")
+		all[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, file))
+	}
+	return all
+}
+
+// link is a path below the console, of segments that may hold anything.
+func link(segments ...string) string {
+	path := []string{Root}
+	for _, s := range segments {
+		path = append(path, url.PathEscape(s))
+	}
+	return strings.Join(path, "/")
+}
+
+// stamp is a time as people read it, the same for all of them.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2 Jan 2006, 15:04 UTC")
+}
+
+// grouped is a number with its thousands apart.
+func grouped(n int) string {
+	text := strconv.Itoa(n)
+	for at := len(text) - 3; at > 0; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text
+}
+
+// sentence makes an error's text one that a page can show.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + strings.TrimSuffix(text[size:], ".") + "."
+}
+
+// view is what every template gets.
+type view struct {
+	Title string
+	Page  string // name of the template
+	// Session is of whoever looks; In is nil where they are in no account.
+	Session directory.Session
+	In      *directory.Membership
+	Signed  bool
+	Flash   string
+	Data    any
+}
+
+// MaySee reports whether whoever looks may look at what needs the right.
+func (v view) MaySee(right directory.Right) bool {
+	return v.In != nil && v.In.Rights.Allow(right.See())
+}
+
+// MayChange is the same for changing it.
+func (v view) MayChange(right directory.Right) bool {
+	return v.In != nil && v.In.Rights.Allow(right.Change())
+}
+
+// InApps reports whether the page is about apps.
+func (v view) InApps() bool {
+	return slices.Contains([]string{"apps", "app", "appform", "appdelete", "secret", "secretform", "retire", "token"}, v.Page)
+}
+
+// Role is what the person is in the account, in a word or two.
+func (v view) Role() string {
+	if v.In.Rights.Owner {
+		return "Owner"
+	}
+	return strings.Join(v.In.Rights.Roles, ", ")
+}
+
+// render answers with a page. It is made as a whole first, so that a mistake in a
+// template is an error and not half a page.
+func (q *request) render(status int, page, title string, data any) {
+	v := view{Title: title, Page: page, Session: q.session, In: q.session.In, Signed: q.token != "", Flash: q.takeFlash(), Data: data}
+	var out bytes.Buffer
+	if err := q.pages[page].ExecuteTemplate(&out, "layout", v); err != nil {
+		q.log.Error("template", "page", page, "error", err)
+		http.Error(q.w, "Something went wrong on the server.", http.StatusInternalServerError)
+		return
+	}
+	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	q.w.WriteHeader(status)
+	_, _ = q.w.Write(out.Bytes()) // the browser is gone
+}
+
+// show is render for a page that is as it was asked for.
+func (q *request) show(page, title string, data any) error {
+	q.render(http.StatusOK, page, title, data)
+	return nil
+}
+
+// flashes are what the page after a redirect may say was done. The cookie holds
+// the key, so that nobody can put words into the page.
+var flashes = map[string]string{
+	"password-set":   "Your password is set. Sign in with it.",
+	"signed-out":     "You are signed out.",
+	"session-ended":  "The session is ended.",
+	"app-saved":      "The app is saved. It holds from its next call on.",
+	"app-same":       "Nothing was changed.",
+	"app-enabled":    "The app is enabled. It can call again.",
+	"app-disabled":   "The app is disabled. All its calls are refused from now on.",
+	"app-deleted":    "The app is deleted.",
+	"app-made":       "This app was made already. Its secret was shown then, and cannot be shown again.",
+	"secret-retired": "The secret is retired. Tokens that it signed are refused from now on.",
+	"secret-added":   "This secret was added already. It was shown then, and cannot be shown again.",
+}
+
+// done redirects to a page that says what was done.
+func (q *request) done(flash, path string) error {
+	q.setCookie(flashCookie, flash, 60)
+	return q.redirect(path)
+}
+
+// takeFlash is what the page is to say, once.
+func (q *request) takeFlash() string {
+	text, ok := flashes[q.cookie(flashCookie)]
+	if ok {
+		q.setCookie(flashCookie, "", -1)
+	}
+	return text
+}

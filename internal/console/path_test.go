@@ -1,0 +1,217 @@
+package console_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/roster"
+	"roster/internal/rostertest"
+	"roster/internal/server"
+	"roster/internal/storetest"
+)
+
+const goodPassword = "correct horse battery"
+
+// link makes a link that sets a member's password.
+func link(t *testing.T, s *rostertest.Server, account, email string) string {
+	t.Helper()
+	made, err := s.Roster.CreatePasswordLink(context.Background(), auth.Operator(), account, email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server.LinkPath(made.Token)
+}
+
+// setPassword sets a member's password without a browser.
+func setPassword(t *testing.T, s *rostertest.Server, account, email string) {
+	t.Helper()
+	path := link(t, s, account, email)
+	if err := s.Roster.SetPassword(context.Background(), path[strings.LastIndex(path, "/")+1:], goodPassword); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// firstRun goes from the link to the overview.
+func (b *tab) firstRun(s *rostertest.Server, account, email string) {
+	b.Helper()
+	b.visit(link(b.T, s, account, email))
+	b.fill("password", goodPassword)
+	b.fill("again", goodPassword)
+	b.click("main button")
+	b.wantText(".flash", "Your password is set")
+	b.signIn(email)
+}
+
+func (b *tab) signIn(email string) {
+	b.Helper()
+	b.fill("email", email)
+	b.fill("password", goodPassword)
+	b.click("main button")
+}
+
+// The whole path in a browser: set a password by the link, sign in, make an app,
+// use its token with the API, sign out.
+func TestFirstRunToRemoval(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		s := rostertest.Start(t, dsn, rostertest.Options{})
+		account := s.Account("owner@example.com")
+		s.Users(account, "ann@example.com", "someone@example.com")
+		b := open(t, s)
+		b.firstRun(s, account, "owner@example.com")
+		b.wantText("h1", "Account of owner@example.com")
+		b.wantText(".tiles", "3")
+
+		b.click(`.side a[href="/console/apps"]`)
+		b.wantText(".empty", "No apps yet")
+		b.click(".empty a")
+		b.fill("name", "Offboarding")
+		b.click("main form button")
+		b.wantText("h1", "The app is made")
+		app := rostertest.App{ClientID: b.text("#client-id"), Secret: b.text("#client-secret")}
+		if got := s.Remove(app, `{"deleteEmailIds":["ann@example.com"]}`); got.Status != http.StatusUnauthorized || !strings.Contains(got.Body, "exp") {
+			t.Errorf("a token without exp: %d %s", got.Status, got.Body)
+		}
+
+		b.click("main a.primary")
+		if strings.Contains(b.text("body"), app.Secret) {
+			t.Error("the secret is shown a second time")
+		}
+		b.click(`form[action$="/token"] button`)
+		token := b.text("#token")
+		if got := s.Do(rostertest.Request{Token: token, Body: `{"deleteEmailIds":["ann@example.com"]}`}); got.Status != http.StatusOK {
+			t.Errorf("a removal with the test token: %d %s", got.Status, got.Body)
+		}
+		b.wantText("#curl", "-H 'auth: "+token+"'")
+		if got := fmt.Sprint(s.Members(account)); got != "[owner@example.com someone@example.com]" {
+			t.Errorf("the account has %s", got)
+		}
+
+		if err := s.Roster.FlushNotes(context.Background(), true); err != nil {
+			t.Fatal(err)
+		}
+		b.click("main a.primary")
+		b.wantText("main", "No exp, which the app demands")
+		b.click(`form[action$="/disable"] button`)
+		b.wantText(".flash", "disabled")
+		b.click(`form[action$="/enable"] button`)
+		b.click(`a[href$="/secrets/new"]`)
+		b.click("main form button")
+		if second := b.text("#client-secret"); second == app.Secret {
+			t.Error("the second secret is the first")
+		}
+		b.click("main a.primary")
+		b.click(`a[href$="/secrets/1/retire"]`)
+		b.click("main form button")
+		b.wantText(".flash", "retired")
+		b.click(`a[href$="/edit"]`)
+		b.click("main form button")
+		b.wantText(".flash", "Nothing was changed")
+		b.click(`a[href$="/delete"]`)
+		b.click("main form button")
+		b.wantText(".empty", "No apps yet")
+
+		b.visit("/console/sessions")
+		b.wantText("tbody", "this one")
+		b.click("tbody button")
+		b.wantText(".flash", "signed out")
+		b.visit("/console/apps")
+		b.wantText("h1", "Sign in")
+		s.VerifyAudit()
+	})
+}
+
+var screenshots = flag.String("screenshots", "", "directory to write the screenshots of the documents to")
+
+// Every page is checked in light and dark, wide and on a phone; see checks.js. With
+// -screenshots the pages are written to files, too.
+func TestPagesAtAllWidths(t *testing.T) {
+	t.Parallel()
+	s := rostertest.Start(t, storetest.New(t, "sqlite"), rostertest.Options{})
+	account := s.Account("olga.owner@example.com")
+	s.Users(account, "ann@example.com", "bo@example.com", "chris@example.com")
+	b := open(t, s)
+	ids := sampleApps(t, s, account)
+	sizes := []struct {
+		name   string
+		width  int64
+		height int64
+		dark   bool
+	}{{"", 1280, 800, false}, {"-dark", 1280, 800, true}, {"-phone", 390, 844, false}, {"-phone-dark", 390, 844, true}}
+	shoot := func(page, path string) {
+		for _, size := range sizes {
+			b.look(size.width, size.height, size.dark)
+			b.visit(path)
+			if *screenshots != "" {
+				b.picture(filepath.Join(*screenshots, "console-"+page+size.name+".png"))
+			}
+		}
+	}
+	if *screenshots != "" {
+		b.must(os.MkdirAll(*screenshots, 0o755))
+	}
+	shoot("link", link(t, s, account, "olga.owner@example.com"))
+	shoot("signin", "/console/sign-in")
+	b.firstRun(s, account, "olga.owner@example.com")
+	shoot("overview", "/console")
+	shoot("apps", "/console/apps")
+	shoot("new-app", "/console/apps/new")
+	shoot("app", "/console/apps/"+ids[0])
+	shoot("edit-app", "/console/apps/"+ids[0]+"/edit")
+	shoot("delete-app", "/console/apps/"+ids[0]+"/delete")
+	shoot("add-secret", "/console/apps/"+ids[0]+"/secrets/new")
+	shoot("sessions", "/console/sessions")
+	shoot("accounts", "/console/accounts")
+	shoot("not-found", "/console/nothing")
+	for _, size := range sizes {
+		b.look(size.width, size.height, size.dark)
+		b.visit("/console/apps/" + ids[0])
+		b.click(`form[action$="/token"] button`)
+		if *screenshots != "" {
+			b.picture(filepath.Join(*screenshots, "console-token"+size.name+".png"))
+		}
+	}
+}
+
+// sampleApps makes apps that show what there is to show.
+func sampleApps(t *testing.T, s *rostertest.Server, account string) (ids []string) {
+	t.Helper()
+	ctx := context.Background()
+	for _, name := range []string{"Offboarding", "Role sync from HR", "Nightly audit export to the archive of the compliance department, all regions"} {
+		app := roster.NewApp{Name: name, Scopes: scopesOf(len(ids))}
+		app.Policy.MustExpire = true
+		id, secret, err := s.Roster.CreateApp(ctx, auth.Operator(), account, app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ids) == 0 { // one that has been refused
+			s.Remove(rostertest.App{ClientID: id, Secret: secret}, `{}`)
+			s.Remove(rostertest.App{ClientID: id, Secret: secret + "x"}, `{}`)
+		}
+		ids = append(ids, id)
+	}
+	if _, err := s.Roster.DisableApp(ctx, auth.Operator(), ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Roster.FlushNotes(ctx, true); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// scopesOf is some scopes, more or fewer.
+func scopesOf(n int) []directory.Scope {
+	all := directory.Scopes()
+	if n == 2 {
+		return all[3:]
+	}
+	return all[:n+1]
+}
