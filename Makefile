@@ -42,6 +42,10 @@ vectors: ## Make the token vectors of internal/auth/testdata again, with npm
 	npm --prefix tools/vectors ci
 	node tools/vectors/make.mjs
 
+.PHONY: screenshots
+screenshots: deps ## Make the pictures of the console in docs/images again
+	go test -count=1 -run TestPagesAtAllWidths ./internal/console -args -screenshots $(CURDIR)/docs/images
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(LINT) fmt

@@ -35,6 +35,7 @@ type Server struct {
 	URL string
 	// MetricsURL has the metrics; empty unless Options.Metrics asked for them.
 	MetricsURL string
+	KeyFile    string // of the secret key
 	Roster     *roster.Roster
 	Log        *Log
 	// Stop ends the server in order and returns what Run returned. The end of
@@ -100,7 +101,7 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 			t.Errorf("stop the server: %v", err)
 		}
 	})
-	out := &Server{T: t, DSN: dsn, URL: s.URL(), Roster: s.Roster(), Log: log, Stop: stop}
+	out := &Server{T: t, DSN: dsn, URL: s.URL(), KeyFile: o.SecretKeyFile, Roster: s.Roster(), Log: log, Stop: stop}
 	if o.Metrics {
 		out.MetricsURL = "http://" + s.MetricsAddr() + "/metrics"
 	}

@@ -80,6 +80,11 @@ func (s *Store) HotStatements() map[string]string {
 		"giveGroups": giveGroups, "takeGroups": takeGroups, "insertTasks": insertTasks, "takeTasks": takeTasks, "insertProfiles": insertProfiles,
 		"selectStates": selectStates, "selectTasks": selectTasks, "setProfiles": setProfiles, "clearOrgIDs": clearOrgIDs, "selectViews": selectViews,
 	})
+	maps.Copy(statements, map[string]string{
+		"selectSession": selectSession, "selectSessions": selectSessions, "touchSession": touchSession, "enterAccount": enterAccount,
+		"selectMembership": selectMembership, "selectRights": selectRights, "noteSignIn": noteSignIn,
+		"selectPassword": selectPassword, "takeAttempt": takeAttempt, "selectPasswordLink": selectPasswordLink,
+	})
 	return statements
 }
 

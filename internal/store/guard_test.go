@@ -31,6 +31,7 @@ var mayTouchBase = map[string]string{
 	"clearOrgIDs":      "says itself that they are live",
 	"giveMemberRoles":  "of members held in the same transaction",
 	"takeMemberRoles":  "of members held in the same transaction",
+	"noteSignIn":       "of members held in the same transaction",
 	"deleteRoleUsers":  "says itself that they are live",
 	"updateProfiles":   "of members locked in the same transaction",
 	"selectUsersOf":    "joins the live view: each of them is looked up once",

@@ -154,6 +154,17 @@ var planArgs = map[string][]string{
 	"deleteRefusedDetails": {"{account}", "1000001", "100"},
 	"deleteRefusals":       {"{account}", "1000001", "100"},
 
+	"selectSession":      {"x"},
+	"selectSessions":     {"1000001", "0", "0", "100"},
+	"touchSession":       {"x", "1"},
+	"enterAccount":       {"x", "y", "{account}", "1000001"},
+	"selectMembership":   {"{account}", "{ids}"},
+	"selectRights":       {"{account}", "{ids}"},
+	"noteSignIn":         {"{account}", "1000001", "0"},
+	"selectPassword":     {"user-1@x.example"},
+	"takeAttempt":        {"1", "2", "0", "10"},
+	"selectPasswordLink": {"x", "0"},
+
 	"admitCall":         {"{account}", "1000300000000", "[[60,60000000],[1800,3600000000]]", "1000001", "x", "0"},
 	"selectRecentCalls": {"{account}", "100", "app", "0"},
 }
@@ -249,11 +260,11 @@ func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) 
 	for i := range list {
 		list[i] = strconv.Itoa(1_000_000 + i)
 	}
-	nul := "CAST('' AS BLOB)"
+	nul, bin := "CAST('' AS BLOB)", "CAST(j.atom AS BLOB)"
 	if strings.HasPrefix(dsn, "postgres") {
-		nul = "CAST('' AS BYTEA)"
+		nul, bin = "CAST('' AS BYTEA)", "CAST(CAST(j.atom AS TEXT) AS BYTEA)"
 	}
-	expand := strings.NewReplacer("ACC", "CAST($1 AS BIGINT)", "ID", "CAST(j.atom AS BIGINT)", "TXT", "CAST(j.atom AS TEXT)", "NUL", nul)
+	expand := strings.NewReplacer("ACC", "CAST($1 AS BIGINT)", "ID", "CAST(j.atom AS BIGINT)", "TXT", "CAST(j.atom AS TEXT)", "NUL", nul, "BIN", bin)
 	for _, table := range [][3]string{
 		{"persons", "id, public_id, email_key, memberships, created_at", "ID, 'u-' || TXT, TXT || '@x.example', 1, ACC"},
 		{"members", "account_id, id, person_id, email_key, org_user_id", "ACC, ID, ID, TXT || '@x.example', 'E' || TXT"},
@@ -281,6 +292,10 @@ func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) 
 		{"rate_buckets", "account_id, second, calls, last_at", "ACC, ID, 1, ID * 1000000"},
 		{"idempotency_keys", "app_id, key_hash, request_hash, outcome, expires_at", "ID, NUL, NUL, '{}', ACC + ID"},
 		{"used_tokens", "app_id, jti_hash, expires_at", "ID, NUL, ACC + ID"},
+		{"person_passwords", "person_id, hash, changed_at", "ID, TXT, ACC"},
+		{"password_links", "token_hash, person_id, tenant_id, member_id, created_at, expires_at", "BIN, ID, ACC, ID, 0, ID"},
+		{"console_sessions", "token_hash, public_id, person_id, tenant_id, member_id, created_at, last_seen_at, expires_at, user_agent", "BIN, TXT, ID, ACC, ID, 0, 0, ID, ''"},
+		{"signin_failures", "slot, failures, last_at", "ID, 1, ACC"},
 		{
 			"removals", "account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at, purged_at",
 			"ACC, ID, TXT, 'k', 0, 1, 1, '{}', 0, CASE WHEN ID % 10 > 0 THEN 0 END",

@@ -145,8 +145,8 @@ func (s *Store) ForgetSignIns(ctx context.Context, now time.Time) error {
 
 const (
 	selectMembership = `SELECT a.id, a.public_id, a.name, a.owner_id, a.created_at, m.id, f.email, f.first_name, f.last_name, f.status
-FROM accounts a CROSS JOIN live_members m CROSS JOIN member_profiles f
-WHERE a.id = $1 AND m.account_id = a.id AND m.id = $2 AND f.account_id = m.account_id AND f.member_id = m.id`
+FROM ` + keyedIDs + ` CROSS JOIN accounts a CROSS JOIN live_members m CROSS JOIN member_profiles f
+WHERE a.id = j.account_id AND m.account_id = j.account_id AND m.id = j.id AND f.account_id = m.account_id AND f.member_id = m.id`
 	// Members have no index by person, which every removal would pay for: this asks
 	// each account, once for each sign-in.
 	selectMemberships = `SELECT a.id, a.public_id, a.name, a.owner_id, a.created_at, m.id, f.email, f.first_name, f.last_name, f.status
@@ -168,7 +168,7 @@ FROM held CROSS JOIN roles o WHERE o.account_id = held.account_id AND o.id = hel
 // Membership finds a live membership, with the rights that go with it. The error
 // wraps directory.ErrNotFound when it is not live any more.
 func (r *reader) Membership(ctx context.Context, account directory.AccountID, member directory.MemberID) (directory.Membership, error) {
-	m, err := scanMembership(r.row(ctx, selectMembership, account, member))
+	m, err := scanMembership(r.row(ctx, selectMembership, account, jsonInts([]directory.MemberID{member})))
 	if err == nil {
 		m.Rights, err = r.rights(ctx, m)
 	}
