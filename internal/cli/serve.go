@@ -62,14 +62,7 @@ standard error, as JSON unless that is a terminal.`,
 				return err
 			}
 			cfg.Limits.Failures = directory.RateLimits(failures)
-			s, err := server.New(ctx, cfg)
-			if err != nil {
-				return err
-			}
-			if err := e.firstLink(ctx, s); err != nil {
-				cfg.Log.Warn("no link to set the owner's password was made: see 'roster console link'", "error", err)
-			}
-			return s.Run(ctx)
+			return e.serve(ctx, cfg)
 		}),
 	}
 	e.databaseFlag(cmd)
@@ -91,6 +84,18 @@ standard error, as JSON unless that is a terminal.`,
 	cmd.Flags().Int64Var(&cfg.Limits.MaxBodies, "max-bodies", 0,
 		"bytes of bodies that all calls together hold at once; 0 for 16 times --max-body")
 	return cmd
+}
+
+// serve starts a server, says how its owner gets in, and runs it.
+func (e *env) serve(ctx context.Context, cfg server.Config) error {
+	s, err := server.New(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := e.firstLink(ctx, s); err != nil {
+		cfg.Log.Warn("no link to set the owner's password was made: see 'roster console link'", "error", err)
+	}
+	return s.Run(ctx)
 }
 
 // logger writes for people on a terminal and for programs elsewhere.

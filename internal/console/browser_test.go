@@ -3,7 +3,7 @@ package console_test
 import (
 	"context"
 	_ "embed"
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -47,10 +47,10 @@ func browser(t *testing.T) context.Context {
 			}
 		}
 		if path == "" {
-			theBrowser.err = fmt.Errorf("no Chromium on the PATH: 'make deps' installs it")
+			theBrowser.err = errors.New("no Chromium on the PATH: 'make deps' installs it")
 			return
 		}
-		dir, err := os.MkdirTemp("", "roster-browser")
+		dir, err := os.MkdirTemp("", "roster-browser") //nolint:usetesting // it outlives the test that comes first
 		if err != nil {
 			theBrowser.err = err
 			return
@@ -60,7 +60,8 @@ func browser(t *testing.T) context.Context {
 			chromedp.UserDataDir(dir), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 			chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true))
 		ctx, cancel := chromedp.NewContext(allocator)
-		theBrowser.ctx, theBrowser.err = ctx, chromedp.Do(ctx)
+		theBrowser.ctx = ctx //nolint:fatcontext // set once
+		theBrowser.err = chromedp.Do(ctx)
 		theBrowser.close = func() {
 			cancel()
 			stop()
@@ -224,5 +225,5 @@ func (b *tab) picture(file string) {
 	b.Helper()
 	png, err := chromedp.Run(b.within(), chromedp.CaptureScreenshot())
 	b.must(err)
-	b.must(os.WriteFile(file, png, 0o600))
+	b.must(os.WriteFile(file, png, 0o644))
 }

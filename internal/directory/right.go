@@ -63,13 +63,13 @@ func (r *Rights) Grant(role string, p Permissions) {
 }
 
 // Any reports whether they allow anything at all.
-func (r Rights) Any() bool {
+func (r *Rights) Any() bool {
 	return slices.ContainsFunc(r.may, func(right Right) bool {
 		return slices.Contains([]Right{RightUsers, RightGroups, RightRoles, RightBots, RightApps, RightAudit, RightView}, right)
 	})
 }
 
 // Allow reports whether they meet a need. No need at all is met by nobody.
-func (r Rights) Allow(n Need) bool {
+func (r *Rights) Allow(n Need) bool {
 	return n.Right != "" && (slices.Contains(r.may, n.Right) || !n.Change && slices.Contains(r.may, RightView))
 }

@@ -53,6 +53,6 @@ type Membership struct {
 }
 
 // MayEnter reports whether the member may work in the account's console.
-func (m Membership) MayEnter() bool {
+func (m *Membership) MayEnter() bool {
 	return m.Rights.Any() && m.Status != StatusSuspended && m.Status != StatusLocked
 }
