@@ -88,3 +88,17 @@ func (s *Selection) DecideRestoration(removed, live []Candidate) (returning []Ca
 	}
 	return returning, refused
 }
+
+// AddLost adds up what was lost in two parts of a restoration.
+func AddLost(a, b []LostObject) []LostObject {
+	sum := slices.Clone(a)
+	for _, o := range b {
+		i := slices.IndexFunc(sum, func(l LostObject) bool { return l.Kind == o.Kind && l.PublicID == o.PublicID && l.Name == o.Name })
+		if i < 0 {
+			sum = append(sum, o)
+		} else {
+			sum[i].Users += o.Users
+		}
+	}
+	return sum
+}

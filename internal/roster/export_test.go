@@ -7,3 +7,6 @@ func (r *Roster) ForgetJobFailures() {
 	defer r.jobs.mu.Unlock()
 	clear(r.jobs.failed)
 }
+
+// RestoreAtOnce makes n members as many as one transaction restores.
+func (r *Roster) RestoreAtOnce(n int) { r.restoreAtOnce = n }

@@ -408,3 +408,39 @@ func TestJobFails(t *testing.T) {
 		must(t, err)
 	})
 }
+
+// A whole removal that is too large for one transaction is restored by several,
+// with the answer that one would have given; those who cannot come back are told.
+func TestLargeRemovalIsRestored(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		r := openJobs(t, dsn, 1000, store.Options{})
+		r.RestoreAtOnce(100)
+		account, refs := jobAccount(t, r, "one", 2500)
+		var emails []string
+		for _, ref := range refs[:1800] {
+			emails = append(emails, ref.Text)
+		}
+		group, err := r.CreateGroup(ctx, auth.Operator(), account, "Staff", emails)
+		must(t, err)
+		job, err := queueRefs(ctx, r, callerOf(t, dsn, account), refs)
+		must(t, err)
+		workAll(t, r)
+		must(t, r.DeleteGroup(ctx, auth.Operator(), account, group))
+		_, err = r.ImportUsers(ctx, auth.Operator(), account, []roster.ImportRow{{Email: refs[7].Text}, {Email: refs[2400].Text}}, roster.ImportOptions{})
+		must(t, err)
+		out, err := r.RestoreUsers(ctx, callerOf(t, dsn, account), "", job.PublicID, nil, roster.RestoreOptions{})
+		must(t, err)
+		if out.Restored != 2498 || len(out.Refused) != 2 || len(out.Lost) != 1 || out.Lost[0].Users != 1799 || r.Counts().UsersRestored != 2498 {
+			t.Errorf("restored %d, refused %+v, lost %+v", out.Restored, out.Refused, out.Lost)
+		}
+		record, err := r.Removal(ctx, auth.Operator(), account, job.PublicID)
+		must(t, err)
+		if n := len(keysOf(t, r, account)); n != 2501 || record.Left() != 2 {
+			t.Errorf("%d members, %d left of the removal", n, record.Left())
+		}
+		_, err = r.VerifyAudit(ctx, auth.Operator())
+		must(t, err)
+	})
+}

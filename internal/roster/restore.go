@@ -59,6 +59,9 @@ func (r *Roster) RestoreUsers(ctx context.Context, caller auth.Caller, accountID
 		o.Repeat = directory.RepeatKey{} // there is nothing to repeat
 	}
 	change := store.Change{Account: account, Actor: caller.Actor}
+	if err := re.begin(ctx, change); err != nil {
+		return directory.Restoration{}, fmt.Errorf("restore users: %w", err)
+	}
 	var earlier *outcome
 	for range restoreAttempts {
 		earlier, err = r.writeOnce(ctx, caller, o.Repeat, change, func(tx *store.Tx) error { return re.write(ctx, tx) },
@@ -79,7 +82,7 @@ func (r *Roster) RestoreUsers(ctx context.Context, caller auth.Caller, accountID
 	case earlier != nil:
 		return earlier.restoration(refs), nil
 	}
-	r.notes.usersRestored.Add(int64(re.out.Restored))
+	r.notes.usersRestored.Add(int64(re.out.Restored - re.before.Restored))
 	return re.out, nil
 }
 
@@ -89,9 +92,88 @@ type restoration struct {
 	caller    auth.Caller
 	removal   string // public id
 	options   RestoreOptions
-	refs      []directory.UserRef  // nil for the whole removal
-	selection *directory.Selection // of refs
+	refs      []directory.UserRef   // nil for the whole removal
+	selection *directory.Selection  // of refs
+	before    directory.Restoration // by transactions before the one that ends it
 	out       directory.Restoration
+}
+
+// Of a whole removal with more members than restoreAtOnce, such as a job, so many
+// are restored by each transaction, lest it hold up everybody and take all of
+// the memory.
+const (
+	restoreAtOnce = 100_000
+	restoreChunk  = 1000
+)
+
+// begin restores most of a whole removal that is too large for one transaction,
+// in the transactions that it takes. The one that ends the restoration deals with
+// the rest, and with all who cannot come back. A preview, and all or nobody, are
+// one transaction whatever it costs.
+func (re *restoration) begin(ctx context.Context, change store.Change) error {
+	if re.refs != nil || re.options.DryRun || re.options.Atomic {
+		return nil
+	}
+	record, _, err := re.roster.store.Removal(ctx, change.Account, re.removal)
+	if err != nil || record.Left() <= re.roster.restoreAtOnce {
+		return err
+	}
+	for more := true; more; {
+		err := re.roster.store.Write(ctx, change, func(tx *store.Tx) (err error) {
+			more, err = re.writeSome(ctx, tx)
+			return err
+		})
+		switch {
+		case errors.Is(err, directory.ErrExists): // somebody came in between; see RestoreUsers
+			more = true
+		case errors.Is(err, errPreview):
+			return nil
+		case err != nil:
+			return err
+		default:
+			re.before.Restored += re.out.Restored
+			re.before.Lost = directory.AddLost(re.before.Lost, re.out.Lost)
+			re.roster.notes.usersRestored.Add(int64(re.out.Restored))
+		}
+	}
+	return nil
+}
+
+// writeSome restores some within a transaction, and reports whether that is worth
+// doing again: not when most of those that it finds cannot come back.
+func (re *restoration) writeSome(ctx context.Context, tx *store.Tx) (more bool, err error) {
+	removal, err := tx.LockRemoval(ctx, re.removal)
+	if err != nil {
+		return false, err
+	}
+	left := removal.Removed - removal.Restored
+	if re.before.Restored == 0 { // later it is the same, since nobody erases any meanwhile
+		if left, err = tx.CountRemovedMembers(ctx, removal); err != nil {
+			return false, err
+		}
+	}
+	if err := re.possible(removal, left); err != nil {
+		return false, err
+	}
+	removed, err := tx.SomeRemovedMembers(ctx, removal, restoreChunk)
+	if err != nil {
+		return false, err
+	}
+	live, err := tx.LiveLike(ctx, removed)
+	if err != nil {
+		return false, err
+	}
+	returning, _ := re.selection.DecideRestoration(removed, live)
+	if len(returning) == 0 {
+		return false, errPreview // nothing to be written
+	}
+	re.out = directory.Restoration{Restored: len(returning)}
+	if re.out.Lost, err = tx.Restore(ctx, removal, returning); err != nil {
+		return false, err
+	}
+	details, err := re.describe()
+	tx.RecordDetails(details)
+	return len(returning) > restoreChunk/2, err
 }
 
 // write does it within the transaction.
@@ -131,6 +213,8 @@ func (re *restoration) write(ctx context.Context, tx *store.Tx) error {
 	if err == nil {
 		tx.RecordDetails(details)
 	}
+	re.out.Restored += re.before.Restored
+	re.out.Lost = directory.AddLost(re.before.Lost, re.out.Lost)
 	return err
 }
 

@@ -33,6 +33,8 @@ type Roster struct {
 	window time.Duration
 	limits directory.RateLimits // of accounts that have none of their own
 	jobs   jobs
+	// restoreAtOnce is how many members one transaction restores at the most.
+	restoreAtOnce int
 }
 
 // DefaultRestoreWindow is how long a removal can be undone unless Options say
@@ -84,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Roster{store: s, notes: newNotes(), options: o, window: o.RestoreWindow, limits: o.RateLimits, jobs: newJobs(o.JobChunk)}
+	r := &Roster{store: s, notes: newNotes(), options: o, window: o.RestoreWindow, limits: o.RateLimits, jobs: newJobs(o.JobChunk), restoreAtOnce: restoreAtOnce}
 	switch {
 	case o.EraseAtOnce:
 		r.window = 0

@@ -47,6 +47,8 @@ var mayTouchBase = map[string]string{
 	"insertMet":        "of members locked in the same transaction",
 	"selectRemoved":    "the purge is about those who left",
 	"membersOfRemoval": "the restoration is about those who left",
+	"pageOfRemoval":    "the restoration is about those who left",
+	"countOfRemoval":   "the restoration is about those who left",
 	"someOfRemoval":    "the restoration is about those who left",
 	"selectAddresses":  "of members of the locked removal",
 	"markRestored":     "the restoration is about those who left",

@@ -47,6 +47,8 @@ var planArgs = map[string][]string{
 	"purgeTasks":      {"{account}", "{ids}"},
 
 	"membersOfRemoval": {"{account}", "7"},
+	"pageOfRemoval":    {"{account}", "7", "100"},
+	"countOfRemoval":   {"{account}", "7"},
 	"someOfRemoval":    {"{account}", "7", `["user-1@x.example"]`, `["USER-1"]`},
 	"selectAddresses":  {"{account}", "{ids}"},
 	"markRestored":     {"{account}", "{ids}", "7"},

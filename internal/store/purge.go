@@ -16,10 +16,11 @@ FROM accounts a CROSS JOIN removals r
 WHERE r.account_id = a.id AND r.purged_at IS NULL AND r.created_at <= $1
 ORDER BY a.id, r.created_at LIMIT $2 OFFSET $4`
 	// Not "IS NULL": PostgreSQL would walk the index of what is not purged yet.
-	selectOpen    = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
+	selectOpen = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
+	// Any of them: to find the first by id PostgreSQL would look at all each time.
 	selectRemoved = `SELECT m.id, m.person_id FROM (
-  SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL ORDER BY id LIMIT $3
-) r CROSS JOIN members m WHERE m.account_id = r.account_id AND m.id = r.id`
+  SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL LIMIT $3
+) r CROSS JOIN members m WHERE m.account_id = r.account_id AND m.id = r.id ORDER BY m.id`
 	purgeTasks    = `DELETE FROM member_tasks WHERE (account_id, member_id) IN ` + idList
 	purgeRoles    = `DELETE FROM member_roles WHERE (account_id, member_id) IN ` + idList
 	purgeGroups   = `DELETE FROM group_members WHERE (account_id, member_id) IN ` + idList

@@ -66,6 +66,9 @@ func (s *Store) Removals(ctx context.Context, account directory.AccountID, page 
 // the body of its details, empty once these are erased. The error wraps
 // directory.ErrNotFound when there is none.
 func (r *reader) Removal(ctx context.Context, account directory.AccountID, publicID string) (record directory.RemovalRecord, details string, err error) {
+	if !storable(publicID) {
+		return record, "", fmt.Errorf("removal %q: %w", publicID, directory.ErrNotFound)
+	}
 	found := false
 	err = r.each(ctx, func(rows *sql.Rows) (err error) {
 		found = true
