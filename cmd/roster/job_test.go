@@ -285,6 +285,13 @@ func TestCallsDuringAJob(t *testing.T) {
 				t.Errorf("a call was stuck behind the job for %v", at(busy, 1))
 			}
 			j.check(0, 0)
+			began = time.Now()
+			var answer struct{ Msg string }
+			j.call(http.MethodPost, "/removals/"+j.id+"/restore", strings.NewReader("{}"), "", http.StatusOK, &answer)
+			t.Logf("restored in %v, %.1f MB above idle", time.Since(began), mb(peakMemory(t, j.server.Process.Pid)-idle))
+			if left := len(j.list()) - 1; answer.Msg == "" || left != j.gone+len(j.spare) {
+				t.Errorf("%q, and %d members, want %d", answer.Msg, left, j.gone+len(j.spare))
+			}
 		})
 	}
 }

@@ -50,6 +50,7 @@ func TestRefusedTokensAreCountedLoggedAndKept(t *testing.T) {
 		s.Do(rostertest.Request{Token: expired, Header: map[string]string{"X-Request-Id": "first"}})
 		s.Do(rostertest.Request{Token: expired, Header: map[string]string{"X-Request-Id": "second"}})
 		s.Remove(app, `{"deleteEmailIds":["ann@example.com","no@example.com"]}`)
+		s.Do(rostertest.Request{Body: `{"deleteEmailIds":["no@example.com"]}`, Token: app.Token(nil), Header: map[string]string{"Prefer": "respond-async"}})
 		s.Do(rostertest.Request{Method: "ANN", Path: "/ann@example.com"})
 
 		want := []string{
@@ -58,11 +59,17 @@ func TestRefusedTokensAreCountedLoggedAndKept(t *testing.T) {
 			`roster_refused_tokens_total{reason="expired"} 2`,
 			`roster_refused_tokens_total{reason="replayed"} 0`,
 			`roster_users_removed_total 1`,
-			`roster_users_refused_total 1`,
+			`roster_users_refused_total 2`,
+			`roster_jobs_unfinished 0`,
+			`roster_job_chunks_total 1`,
+			`roster_jobs_ended_total{state="completed"} 1`,
+			`roster_jobs_ended_total{state="cancelled"} 0`,
+			`roster_jobs_ended_total{state="failed"} 0`,
+			`roster_http_requests_total{method="DELETE",route="/api/public/users",status="202"} 1`,
 			`roster_http_requests_total{method="DELETE",route="/api/public/users",status="200"} 1`,
 			`roster_http_requests_total{method="DELETE",route="/api/public/users",status="401"} 4`,
 			`roster_http_requests_total{method="other",route="unknown",status="404"} 1`,
-			`roster_http_request_duration_seconds_count{route="/api/public/users"} 5`,
+			`roster_http_request_duration_seconds_count{route="/api/public/users"} 6`,
 			`go_build_info{`, `go_goroutines `, `process_open_fds `,
 		}
 		var text, missing string
