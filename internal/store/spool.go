@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	countJobs = `SELECT COUNT(*) FROM removal_jobs WHERE account_id = $1 AND spooled = 1`
+	countJobs = `SELECT COUNT(*) FROM removal_jobs WHERE account_id = $1 AND spooled = 1 AND finished_at IS NULL`
 	insertJob = `INSERT INTO removal_jobs (account_id, id, state, batch_id, mixed, next_seq, spooled, created_at, turn_at)
 VALUES ($1, $2, 'spooling', 0, 0, 0, 1, $3, $3)`
 	touchSpool  = `UPDATE removal_jobs SET turn_at = $3 WHERE account_id = $1 AND id = $2 AND state = 'spooling'`
