@@ -250,6 +250,8 @@ const (
 
 // TestCallsDuringAJob bounds the memory that a job takes, and how long other
 // calls take while it runs: docs/performance.md has the figures of the long form.
+//
+//nolint:tparallel // in the long form they would disturb each other
 func TestCallsDuringAJob(t *testing.T) {
 	t.Parallel()
 	n, calls := 20_000, 300
