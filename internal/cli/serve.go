@@ -41,17 +41,8 @@ standard error, as JSON unless that is a terminal.`,
   roster serve --database postgres://roster@db.example.com/roster`,
 		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
-			if cfg.Limits.MaxIDs < 1 || cfg.Limits.MaxBody < 1 {
-				return usagef("--max-ids and --max-body must be 1 or more")
-			}
-			if cfg.Limits.MaxJobIDs < 1 || cfg.Limits.MaxJobBody < 1 || chunk < 1 {
-				return usagef("--max-job-ids, --max-job-body and --job-chunk must be 1 or more")
-			}
-			if least := 2 * cfg.Limits.MaxBody; cfg.Limits.MaxBodies != 0 && cfg.Limits.MaxBodies < least {
-				return usagef("--max-bodies must be 0 or at least twice --max-body: %d", least)
-			}
-			if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
-				return usagef("--tls-cert and --tls-key go together")
+			if err := checkServe(&cfg, chunk); err != nil {
+				return err
 			}
 			cfg.Log = e.logger()
 			cfg.Roster = roster.Options{
@@ -73,6 +64,9 @@ standard error, as JSON unless that is a terminal.`,
 	cmd.Flags().StringVar(&cfg.TLSKey, "tls-key", "", "file of the certificate's key in PEM")
 	completeFiles(cmd, "tls-cert", "tls-key")
 	windowFlag(cmd, &window)
+	cmd.Flags().StringVar(&cfg.Checkpoints.File, "audit-checkpoint", "", "file to which signed ends of the audit log are appended (default: none)")
+	cmd.Flags().DurationVar(&cfg.Checkpoints.Every, "audit-checkpoint-every", time.Hour, "how often")
+	completeFiles(cmd, "audit-checkpoint")
 	cmd.Flags().Var(&rates, "rate-limit", "calls of an account within the last second (s), minute (m) or hour (h), unless it has limits of its own; or off")
 	cmd.Flags().Var(&failures, "auth-failure-limit", "refused credentials of one client address; or off")
 	cmd.Flags().Var((*proxiesFlag)(&cfg.Limits.Proxies), "trusted-proxies", "networks whose X-Forwarded-For is believed, such as 10.0.0.0/8,::1")
@@ -96,6 +90,26 @@ func (e *env) serve(ctx context.Context, cfg server.Config) error {
 		cfg.Log.Warn("no link to set the owner's password was made: see 'roster console link'", "error", err)
 	}
 	return s.Run(ctx)
+}
+
+// checkServe refuses settings that no server can have.
+func checkServe(cfg *server.Config, chunk int) error {
+	if cfg.Limits.MaxIDs < 1 || cfg.Limits.MaxBody < 1 {
+		return usagef("--max-ids and --max-body must be 1 or more")
+	}
+	if cfg.Limits.MaxJobIDs < 1 || cfg.Limits.MaxJobBody < 1 || chunk < 1 {
+		return usagef("--max-job-ids, --max-job-body and --job-chunk must be 1 or more")
+	}
+	if least := 2 * cfg.Limits.MaxBody; cfg.Limits.MaxBodies != 0 && cfg.Limits.MaxBodies < least {
+		return usagef("--max-bodies must be 0 or at least twice --max-body: %d", least)
+	}
+	if cfg.Checkpoints.Every < time.Second {
+		return usagef("--audit-checkpoint-every must be 1s or more")
+	}
+	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
+		return usagef("--tls-cert and --tls-key go together")
+	}
+	return nil
 }
 
 // logger writes for people on a terminal and for programs elsewhere.

@@ -84,6 +84,16 @@ func ForgetSignIns(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 	})
 }
 
+// Checkpoints writes, pass after pass, where the audit log of each account ends
+// into a file, until ctx ends. A pass that fails is logged and tried again.
+func Checkpoints(ctx context.Context, r *roster.Roster, path string, pause time.Duration, log *slog.Logger) {
+	every(ctx, pause, func() {
+		if _, _, err := r.WriteCheckpoint(ctx, auth.System(), path); err != nil && ctx.Err() == nil {
+			log.Error("the end of the audit log could not be written down, which will be tried again", "file", path, "error", err)
+		}
+	})
+}
+
 // every runs a pass at once, and again each time that the pause after it is
 // over, until ctx ends.
 func every(ctx context.Context, pause time.Duration, pass func()) {

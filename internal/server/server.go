@@ -41,7 +41,15 @@ type Config struct {
 	Limits publicapi.Limits
 	// Timeouts are those of DefaultTimeouts, unless they are set.
 	Timeouts Timeouts
-	Log      *slog.Logger
+	// Checkpoints of the audit log are written to a file, if one is named.
+	Checkpoints Checkpoints
+	Log         *slog.Logger
+}
+
+// Checkpoints say where and how often the end of the audit log is written down.
+type Checkpoints struct {
+	File  string // empty for nowhere
+	Every time.Duration
 }
 
 // Timeouts bound how long a connection may wait for its client; see
@@ -76,6 +84,8 @@ type Server struct {
 	routes   []string
 	metrics  *metrics // nil without Config.MetricsAddr
 	stopping atomic.Bool
+
+	checkpoints Checkpoints
 }
 
 // New opens the directory, migrates it where needed, and listens. The port is
@@ -109,7 +119,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Timeouts == (Timeouts{}) {
 		cfg.Timeouts = DefaultTimeouts
 	}
-	s := &Server{roster: r, listener: listener, log: cfg.Log, secure: secure != nil, metrics: metrics}
+	s := &Server{roster: r, listener: listener, log: cfg.Log, secure: secure != nil, metrics: metrics, checkpoints: cfg.Checkpoints}
 	s.http = &http.Server{
 		Handler:           s.handler(cfg),
 		TLSConfig:         secure,
@@ -258,6 +268,11 @@ func (s *Server) Run(ctx context.Context) error {
 	workers.Go(func() { job.SweepSpools(background, s.roster, s.log) })
 	workers.Go(func() { job.ForgetSignIns(background, s.roster, s.log) })
 	workers.Go(func() { job.Notes(background, s.roster, s.log) })
+	if s.checkpoints.File != "" {
+		workers.Go(func() {
+			job.Checkpoints(background, s.roster, s.checkpoints.File, s.checkpoints.Every, s.log)
+		})
+	}
 	s.metrics.start(s.roster, s.log)
 	s.log.Info("serving", "addr", s.Addr(), "tls", s.secure, "database", s.roster.Engine())
 	if !s.secure && reachable(s.listener.Addr()) {

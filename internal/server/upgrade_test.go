@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"roster/internal/auth"
+	"roster/internal/directory"
 	"roster/internal/roster"
 	"roster/internal/rostertest"
 	"roster/internal/store"
@@ -124,6 +125,13 @@ func newOldWorld(t *testing.T, engine string) oldWorld {
 	for _, table := range tables {
 		copyRows(t, from, to, table)
 	}
+	// Version 1 did not say what records changed, so its chain does not cover it.
+	tx, err := to.Begin()
+	must(t, err)
+	var account directory.AccountID
+	must(t, tx.QueryRow("SELECT id FROM accounts").Scan(&account))
+	storetest.Rechain(t, tx, account, false)
+	must(t, tx.Commit())
 	return w
 }
 
