@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 		"client", "internal/auth", "internal/config", "internal/demo", "internal/directory",
 		"internal/publicapi", "internal/roster", "internal/server", "internal/web",
 	},
-	"internal/storetest": {"internal/store"},
+	"internal/storetest": {"internal/store", "internal/directory"},
 	"internal/rostertest": {
 		"internal/auth", "internal/directory", "internal/publicapi", "internal/roster", "internal/server",
 		"internal/store", "internal/storetest",

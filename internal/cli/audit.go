@@ -132,7 +132,7 @@ type auditRecordJSON struct {
 	Category    string          `json:"category"`
 	Description string          `json:"description"`
 	Actor       string          `json:"actor"`
-	ClientID    string          `json:"clientId,omitempty"`
+	ActorID     string          `json:"actorId,omitempty"` // client id or user id
 	UserID      string          `json:"userId,omitempty"`
 	Email       string          `json:"emailId,omitempty"`
 	ObjectKind  string          `json:"objectKind,omitempty"`
@@ -148,7 +148,7 @@ type auditRecordJSON struct {
 func newAuditRecordJSON(r *directory.AuditRecord) auditRecordJSON {
 	return auditRecordJSON{
 		ID: r.ID(), At: r.At.Format("2006-01-02T15:04:05.000000Z"), Kind: string(r.Kind), Name: r.Name(), Category: r.Category(), Description: r.Describe(),
-		Actor: string(r.Actor.Kind), ClientID: r.By.PublicID, UserID: r.UserID, Email: r.Email,
+		Actor: string(r.Actor.Kind), ActorID: r.By.PublicID, UserID: r.UserID, Email: r.Email,
 		ObjectKind: r.Object.Kind, ObjectID: r.Object.PublicID, ObjectName: r.Object.Name,
 		RemovalID: r.Removal, Change: r.Change, Details: r.Details, Entry: r.Number, EntryHash: r.Hash,
 	}

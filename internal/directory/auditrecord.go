@@ -60,7 +60,7 @@ type AuditRecord struct {
 	At    time.Time
 	Kind  AuditKind
 	Actor Actor
-	By    AuditObject // the app that acted, if one did
+	By    AuditObject // the app or the person that acted, if one did
 	// UserID and Email are the person's; the address is empty once it was erased.
 	UserID, Email string
 	Object        AuditObject // empty for none, and for what nobody knows any more
@@ -86,6 +86,7 @@ const (
 	categoryRoles   = "Role Management"
 	categoryBots    = "Bot Management"
 	categoryApps    = "Security & Control"
+	categoryLogin   = "Login/Logout"
 )
 
 // auditTexts has a row for each kind of record.
@@ -98,6 +99,10 @@ var auditTexts = map[AuditKind]auditText{
 	AuditUserDeleted:     {"User Deleted", categoryUsers, "{by} removed {user} from the account"},
 	AuditUserRestored:    {"User Restored", categoryUsers, "{by} restored {user}"},
 	AuditUserErased:      {"User Erased", categoryUsers, "{by} erased {user}, who had been removed"},
+	AuditPasswordLink:    {"Password Link Made", categoryUsers, "{by} made a link by which {user} can set a password"},
+	AuditPasswordSet:     {"Password Set", categoryUsers, "{by} set the password of {user}"},
+	AuditSessionCreated:  {"Login", categoryLogin, "{by} signed in"},
+	AuditSessionEnded:    {"Logout", categoryLogin, "{by} ended a session of {user}"},
 	AuditRemovalClosed:   {"Removal Closed", categoryUsers, "{by} closed {object}: it can no longer be restored"},
 	AuditJobQueued:       {"Removal Queued", categoryUsers, "{by} queued {object}"},
 	AuditJobCancelled:    {"Removal Cancelled", categoryUsers, "{by} cancelled {object}"},
@@ -123,6 +128,7 @@ var auditTexts = map[AuditKind]auditText{
 	AuditAppDisabled:     {"App Disabled", categoryApps, "{by} disabled {object}"},
 	AuditAppDeleted:      {"App Deleted", categoryApps, "{by} deleted {object}"},
 	AuditAppScopes:       {"App Scopes Assigned", categoryApps, "{by} set the scopes of {object}"},
+	AuditAppTestToken:    {"App Token Made", categoryApps, "{by} made a test token of {object}"},
 	AuditSecretAdded:     {"App Secret Added", categoryApps, "{by} added a secret to {object}"},
 	AuditSecretRetired:   {"App Secret Retired", categoryApps, "{by} retired a secret of {object}"},
 	AuditAppResealed:     {"App Secrets Resealed", categoryApps, "{by} sealed the secrets of {object} with another key"},

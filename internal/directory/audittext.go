@@ -16,11 +16,15 @@ func (r *AuditRecord) actor() string {
 	case ActorSystem:
 		return "The server"
 	}
-	text := "An app that is gone"
-	if r.By.PublicID != "" {
-		text = "App " + quoteName(r.By.Name) + " (" + r.By.PublicID + ")"
+	switch {
+	case r.By.PublicID == "":
+		return "Somebody who is gone"
+	case r.Actor.Kind == ActorApp:
+		return "App " + quoteName(r.By.Name) + " (" + r.By.PublicID + ")"
+	case r.By.Name == "":
+		return "User " + r.By.PublicID
 	}
-	return text
+	return "User " + r.By.Name
 }
 
 func (r *AuditRecord) user() string {

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func (r *Roster) ImportUsers(ctx context.Context, caller auth.Caller, accountID 
 			break
 		}
 	}
-	if errors.Is(err, errBadRows) {
+	if errors.Is(err, errBadRows) || errors.Is(err, errAsItIs) {
 		return im.outcome(), nil
 	}
 	if err != nil {
@@ -149,10 +150,8 @@ func (im *importer) write(ctx context.Context, tx *store.Tx) error {
 	if len(im.bad)+len(im.taken) > 0 && !im.options.SkipBad || len(create)+len(update) == 0 {
 		return errBadRows
 	}
-	if len(update) > 0 {
-		if err := tx.UpdateMembers(ctx, update); err != nil {
-			return err
-		}
+	if err := tx.ChangeUsers(ctx, nil, directory.UserChanges{Members: im.changes(update)}); err != nil {
+		return err
 	}
 	if len(create) > 0 {
 		if _, err := tx.CreateMembers(ctx, create); err != nil {
@@ -160,11 +159,14 @@ func (im *importer) write(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	im.created, im.updated = len(create), len(update)
+	if tx.Silent() {
+		return errAsItIs
+	}
 	return nil
 }
 
 // split parts the good rows into new members and changes of those there are.
-func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory.NewMember, update []store.MemberUpdate, err error) {
+func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory.NewMember, update []directory.MemberChange, err error) {
 	im.taken = nil
 	var keys, orgIDs []string
 	for _, g := range im.good {
@@ -180,6 +182,12 @@ func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory
 	members, err := find(ctx, keys, orgIDs)
 	if err != nil {
 		return nil, nil, err
+	}
+	var states map[directory.MemberID]directory.MemberState
+	if im.options.Update {
+		if states, err = tx.States(ctx, members); err != nil {
+			return nil, nil, err
+		}
 	}
 	byKey := make(map[string]directory.Candidate, len(members))
 	byOrgID := make(map[string]string, len(members))
@@ -198,9 +206,7 @@ func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory
 		case taken && owner != g.email.Key:
 			im.taken = append(im.taken, badRow(g.row, "the orgUserId belongs to another member"))
 		case exists:
-			update = append(update, store.MemberUpdate{
-				Member: member.Member, Person: member.Person, OrgUserID: g.orgID, Profile: g.row.Profile,
-			})
+			update = append(update, g.change(member, states[member.Member]))
 		default:
 			create = append(create, directory.NewMember{
 				Email: g.email, OrgUserID: g.orgID, Profile: g.row.Profile, Status: directory.StatusInactive,
@@ -209,6 +215,31 @@ func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory
 		}
 	}
 	return create, update, nil
+}
+
+// change is what the row makes of a member. What it leaves empty stays.
+func (g *goodRow) change(member directory.Candidate, before directory.MemberState) directory.MemberChange {
+	after := before
+	if g.orgID != "" {
+		after.OrgUserID = g.orgID
+	}
+	row := g.row.Profile
+	fields := after.Profile.Fields()
+	for i, f := range row.Fields() {
+		if *f.Text != "" {
+			*fields[i].Text = *f.Text
+		}
+	}
+	return directory.MemberChange{Member: member.Member, Person: member.Person, Before: before, After: after}
+}
+
+// changes leaves out the members who are as their rows have them.
+func (im *importer) changes(update []directory.MemberChange) []directory.MemberChange {
+	update = slices.DeleteFunc(slices.Clone(update), func(c directory.MemberChange) bool {
+		return !c.ProfileChanges() && !c.OrgUserIDChanges()
+	})
+	slices.SortFunc(update, func(a, b directory.MemberChange) int { return cmp.Compare(a.Member, b.Member) })
+	return update
 }
 
 func (im *importer) outcome() Imported {

@@ -35,6 +35,7 @@ UNION ALL SELECT o.id, o.kind || ' role', o.public_id, o.name FROM ` + keyedIDs 
 UNION ALL SELECT o.id, o.kind, o.public_id, o.name FROM ` + keyedIDs + ` CROSS JOIN deleted_objects o WHERE o.account_id = j.account_id AND o.id = j.id
 UNION ALL SELECT o.id, 'removal', o.public_id, '' FROM ` + keyedIDs + ` CROSS JOIN removals o WHERE o.account_id = j.account_id AND o.id = j.id
 UNION ALL SELECT o.id, 'app', o.client_id, o.name FROM ` + keyedIDs + ` CROSS JOIN apps o WHERE o.account_id = j.account_id AND o.id = j.id
+UNION ALL SELECT o.id, 'user', o.public_id, COALESCE(o.email_key, '') FROM ` + keyedIDs + ` CROSS JOIN persons o WHERE o.id = j.id
 UNION ALL SELECT o.id, 'account', o.public_id, o.name FROM ` + keyedIDs + ` CROSS JOIN accounts o WHERE o.id = j.account_id AND o.id = j.id`
 )
 
@@ -173,7 +174,7 @@ func (w *auditWindow) read(ctx context.Context, r *reader, account directory.Acc
 		a.partOf[part.batch], a.starts[i], batches[i] = i, next, part.batch
 		next += part.hi - part.lo + 1
 		a.wanted[part.removal] = struct{}{}
-		if part.Actor.Kind == directory.ActorApp {
+		if part.Actor.ID != 0 {
 			a.wanted[part.Actor.ID] = struct{}{}
 		}
 		return jsonRow{part.batch, int64(part.lo), int64(part.hi)}
@@ -225,7 +226,7 @@ func (a *auditRows) addNames(ctx context.Context, r *reader, account directory.A
 		for k := a.starts[i]; k <= a.starts[i]+part.hi-part.lo; k++ {
 			rec := &a.records[k]
 			rec.Object, rec.Removal = names[a.objects[k]], names[part.removal].PublicID
-			if rec.Actor.Kind == directory.ActorApp {
+			if rec.Actor.ID != 0 {
 				rec.By = names[rec.Actor.ID]
 			}
 		}

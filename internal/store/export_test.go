@@ -25,7 +25,6 @@ func (s *Store) HotStatements() map[string]string {
 		"insertMixed":     insertMixed,
 		"insertMembers":   insertMembers,
 		"upsertPersons":   upsertPersons,
-		"updateProfiles":  updateProfiles,
 		"updateOrgIDs":    updateOrgIDs,
 		"selectApp":       selectApp,
 		"selectHead":      selectHead + s.engine.lockRows,

@@ -33,7 +33,6 @@ var mayTouchBase = map[string]string{
 	"takeMemberRoles":  "of members held in the same transaction",
 	"noteSignIn":       "of members held in the same transaction",
 	"deleteRoleUsers":  "says itself that they are live",
-	"updateProfiles":   "of members locked in the same transaction",
 	"selectUsersOf":    "joins the live view: each of them is looked up once",
 	"pageOfMembers":    "leaves out those who left",
 	"selectOwner":      "of the account's owner, who is held to become so and cannot leave as long as they are",

@@ -104,7 +104,7 @@ func TestRemovalThatWaitedSeesWhatWasCommittedMeanwhile(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return tx.UpdateMembers(ctx, []store.MemberUpdate{{Member: held[0].Member, Person: held[0].Person, OrgUserID: "Z"}})
+		return changeOrgID(ctx, tx, held[0], "Z")
 	}
 	makeBot := func(ctx context.Context, tx *store.Tx) error {
 		held, err := tx.HoldMembers(ctx, []string{"a@x.example"}, nil)

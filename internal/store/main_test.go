@@ -202,3 +202,10 @@ func (f *fixture) live() []string {
 	slices.Sort(emails)
 	return emails
 }
+
+// changeOrgID gives a locked member another org id.
+func changeOrgID(ctx context.Context, tx *store.Tx, member directory.Candidate, id string) error {
+	return tx.ChangeUsers(ctx, nil, directory.UserChanges{Members: []directory.MemberChange{{
+		Member: member.Member, Person: member.Person, Before: directory.MemberState{OrgUserID: "before"}, After: directory.MemberState{OrgUserID: id},
+	}}})
+}

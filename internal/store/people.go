@@ -22,21 +22,6 @@ RETURNING id, person_id`
 SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, j.value->>5,
   j.value->>6, j.value->>7, j.value->>8, j.value->>9, j.value->>10, j.value->>11, j.value->>12, j.value->>13, j.value->>14,
   CAST(j.value->>15 AS BIGINT), CAST(j.value->>16 AS BIGINT), CAST(j.value->>17 AS BIGINT), $3 FROM json_each($2) j`
-	updateProfiles = `UPDATE member_profiles SET
-  first_name = COALESCE(NULLIF(j.value->>1, ''), first_name),
-  last_name = COALESCE(NULLIF(j.value->>2, ''), last_name),
-  company_name = COALESCE(NULLIF(j.value->>3, ''), company_name),
-  department = COALESCE(NULLIF(j.value->>4, ''), department),
-  company_contact_phone = COALESCE(NULLIF(j.value->>5, ''), company_contact_phone),
-  work_number = COALESCE(NULLIF(j.value->>6, ''), work_number),
-  street = COALESCE(NULLIF(j.value->>7, ''), street),
-  suite_number = COALESCE(NULLIF(j.value->>8, ''), suite_number),
-  city = COALESCE(NULLIF(j.value->>9, ''), city),
-  zip = COALESCE(NULLIF(j.value->>10, ''), zip),
-  state = COALESCE(NULLIF(j.value->>11, ''), state),
-  country = COALESCE(NULLIF(j.value->>12, ''), country)
-FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(value->>0 AS BIGINT) AS id, value FROM json_each($2) ` + list + `) j
-WHERE member_profiles.account_id = j.account_id AND member_profiles.member_id = j.id`
 	updateOrgIDs = `UPDATE members SET org_user_id = j.value->>1
 FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(value->>0 AS BIGINT) AS id, value FROM json_each($2) ` + list + `) j
 WHERE members.account_id = j.account_id AND members.id = j.id AND members.removal_id IS NULL`
@@ -114,42 +99,4 @@ func profileRow(p *directory.Profile) jsonRow {
 		p.FirstName, p.LastName, p.CompanyName, p.Department, p.CompanyContactPhone, p.WorkNumber,
 		p.Street, p.SuiteNumber, p.City, p.Zip, p.State, p.Country,
 	}
-}
-
-// MemberUpdate changes a live member. Empty texts leave what is there.
-type MemberUpdate struct {
-	Member    directory.MemberID
-	Person    directory.PersonID
-	OrgUserID string
-	Profile   directory.Profile
-}
-
-// UpdateMembers changes members that LockMembers found, and leaves an audit
-// record for each. An org id that another live member has fails with an error
-// that wraps directory.ErrExists.
-func (tx *Tx) UpdateMembers(ctx context.Context, updates []MemberUpdate) error {
-	rows := jsonRows(len(updates), func(i int) jsonRow {
-		return append(jsonRow{int64(updates[i].Member)}, profileRow(&updates[i].Profile)...)
-	})
-	if err := tx.execRows(ctx, len(updates), updateProfiles, tx.account, rows); err != nil {
-		return wrapf(err, "update the profiles")
-	}
-	var orgIDs []MemberUpdate
-	persons := make([]directory.PersonID, len(updates))
-	for i, u := range updates {
-		persons[i] = u.Person
-		if u.OrgUserID != "" {
-			orgIDs = append(orgIDs, u)
-		}
-	}
-	if len(orgIDs) > 0 {
-		rows := jsonRows(len(orgIDs), func(i int) jsonRow {
-			return jsonRow{int64(orgIDs[i].Member), orgIDs[i].OrgUserID}
-		})
-		if err := tx.execRows(ctx, len(orgIDs), updateOrgIDs, tx.account, rows); err != nil {
-			return wrapf(err, "update the org user ids")
-		}
-	}
-	tx.Record(directory.AuditRun{Kind: directory.AuditUserModified, Persons: persons})
-	return nil
 }

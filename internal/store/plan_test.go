@@ -34,7 +34,6 @@ var planArgs = map[string][]string{
 	"insertMixed":     {"{account}", "8", `[["k",1,0]]`},
 	"insertMembers":   {"{account}", `[[901,"user-1@x.example",""]]`},
 	"upsertPersons":   {`[[902,"u-902","user-1@x.example"]]`, "0"},
-	"updateProfiles":  {"{account}", `[[1,"a","b","c","d","e","f","g","h","i","j","k","l"]]`},
 	"updateOrgIDs":    {"{account}", `[[1,"X"]]`},
 	"selectApp":       {"cs-1"},
 	"selectHead":      {"{account}"},

@@ -93,12 +93,14 @@ func TestWriteWhoseRowsAreNotThereWroteNothing(t *testing.T) {
 				return nil
 			},
 			"update the org id": func(ctx context.Context, tx *store.Tx) error {
-				return tx.UpdateMembers(ctx, []store.MemberUpdate{
-					{Member: there.Member, OrgUserID: "T"}, {Member: gone.Member, OrgUserID: "G"},
-				})
+				if err := changeOrgID(ctx, tx, there, "T"); err != nil {
+					return err
+				}
+				return changeOrgID(ctx, tx, gone, "G")
 			},
 			"update the profile": func(ctx context.Context, tx *store.Tx) error {
-				return tx.UpdateMembers(ctx, []store.MemberUpdate{{Member: 999, Profile: directory.Profile{City: "Ulm"}}})
+				moved := directory.MemberState{Profile: directory.Profile{City: "Ulm"}}
+				return tx.ChangeUsers(ctx, nil, directory.UserChanges{Members: []directory.MemberChange{{Member: 999, After: moved}}})
 			},
 		} {
 			f.unchanged(name, func() {
@@ -132,7 +134,7 @@ func TestTakenNameOrAddressOrIDIsErrExists(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return tx.UpdateMembers(ctx, []store.MemberUpdate{{Member: held[0].Member, Person: held[0].Person, OrgUserID: "B"}})
+				return changeOrgID(ctx, tx, held[0], "B")
 			},
 			"group": func(ctx context.Context, tx *store.Tx) error { return tx.CreateGroup(ctx, "e-2", "Staff", "", nil) },
 		} {
