@@ -444,3 +444,42 @@ func TestLargeRemovalIsRestored(t *testing.T) {
 		must(t, err)
 	})
 }
+
+// A whole restoration of several transactions that is repeated under its key
+// restores nobody more, though somebody could come back by now.
+func TestLargeRestorationIsRepeated(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		r := openJobs(t, dsn, 1000, store.Options{})
+		r.RestoreAtOnce(100)
+		account, refs := jobAccount(t, r, "one", 400)
+		caller := callerOf(t, dsn, account)
+		removal, err := r.RemoveUsers(ctx, caller, refs, roster.RemovalOptions{})
+		must(t, err)
+		again := make([]roster.ImportRow, 150)
+		for i := range again {
+			again[i] = roster.ImportRow{Line: i + 1, Email: refs[i].Text}
+		}
+		_, err = r.ImportUsers(ctx, auth.Operator(), account, again, roster.ImportOptions{})
+		must(t, err)
+		o := roster.RestoreOptions{Repeat: directory.NewRepeatKey("k", directory.NewRequestHash("r"))}
+		first, err := r.RestoreUsers(ctx, caller, "", removal.PublicID, nil, o)
+		must(t, err)
+		if first.Restored != 250 || len(first.Refused) != 150 || first.Repeated {
+			t.Fatalf("restored %d, refused %d", first.Restored, len(first.Refused))
+		}
+		_, err = r.RemoveUsers(ctx, caller, refs[:150], roster.RemovalOptions{})
+		must(t, err)
+		members := len(keysOf(t, r, account))
+		second, err := r.RestoreUsers(ctx, caller, "", removal.PublicID, nil, o)
+		must(t, err)
+		if n := len(keysOf(t, r, account)); !second.Repeated || second.Restored != 250 || len(second.Refused) != 150 || n != members {
+			t.Errorf("repeated %v: restored %d, refused %d, %d members instead of %d", second.Repeated, second.Restored, len(second.Refused), n, members)
+		}
+		o.Repeat = directory.NewRepeatKey("k", directory.NewRequestHash("other"))
+		if _, err := r.RestoreUsers(ctx, caller, "", removal.PublicID, nil, o); !errors.Is(err, directory.ErrKeyReused) {
+			t.Errorf("another request: %v", err)
+		}
+	})
+}

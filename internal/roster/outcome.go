@@ -61,11 +61,29 @@ func (r *Roster) writeOnce(ctx context.Context, caller auth.Caller, key director
 	if err != nil || !repeated {
 		return nil, err
 	}
-	earlier = &outcome{}
-	if err := json.Unmarshal(kept, earlier); err != nil {
+	return readOutcome(kept)
+}
+
+// earlier returns the outcome of a call with the key that was made before, and
+// nil when there was none. A verb of several transactions asks for it first; the
+// last of them is writeOnce.
+func (r *Roster) earlier(ctx context.Context, caller auth.Caller, key directory.RepeatKey) (*outcome, error) {
+	if key.IsZero() {
+		return nil, nil
+	}
+	kept, err := r.store.Outcome(ctx, caller.App().ID, key, r.store.Now())
+	if err != nil || kept == nil {
+		return nil, err
+	}
+	return readOutcome(kept)
+}
+
+func readOutcome(kept []byte) (*outcome, error) {
+	o := &outcome{}
+	if err := json.Unmarshal(kept, o); err != nil {
 		return nil, fmt.Errorf("read the outcome of an earlier call: %w", err)
 	}
-	return earlier, nil
+	return o, nil
 }
 
 // keepRefused keeps refusals, which come in the order of their places. An address

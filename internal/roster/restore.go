@@ -51,18 +51,21 @@ func (r *Roster) RestoreUsers(ctx context.Context, caller auth.Caller, accountID
 	if refs != nil && len(refs) == 0 {
 		return directory.Restoration{}, directory.Errorf(directory.ErrInvalid, "the restoration names nobody")
 	}
+	if o.DryRun {
+		o.Repeat = directory.RepeatKey{} // there is nothing to repeat
+	}
 	re := restoration{roster: r, caller: caller, removal: removalID, options: o, refs: refs}
 	if refs != nil {
 		re.selection = directory.Select(refs)
 	}
-	if o.DryRun {
-		o.Repeat = directory.RepeatKey{} // there is nothing to repeat
-	}
 	change := store.Change{Account: account, Actor: caller.Actor}
-	if err := re.begin(ctx, change); err != nil {
+	earlier, err := re.begin(ctx, change)
+	if err != nil {
 		return directory.Restoration{}, fmt.Errorf("restore users: %w", err)
 	}
-	var earlier *outcome
+	if earlier != nil {
+		return earlier.restoration(refs), nil
+	}
 	for range restoreAttempts {
 		earlier, err = r.writeOnce(ctx, caller, o.Repeat, change, func(tx *store.Tx) error { return re.write(ctx, tx) },
 			func() outcome { return keepRestoration(refs != nil, &re.out) })
@@ -109,14 +112,19 @@ const (
 // begin restores most of a whole removal that is too large for one transaction,
 // in the transactions that it takes. The one that ends the restoration deals with
 // the rest, and with all who cannot come back. A preview, and all or nobody, are
-// one transaction whatever it costs.
-func (re *restoration) begin(ctx context.Context, change store.Change) error {
+// one transaction whatever it costs. Of a call that is repeated it returns the
+// earlier outcome and restores nobody.
+func (re *restoration) begin(ctx context.Context, change store.Change) (earlier *outcome, err error) {
 	if re.refs != nil || re.options.DryRun || re.options.Atomic {
-		return nil
+		return nil, nil
 	}
 	record, _, err := re.roster.store.Removal(ctx, change.Account, re.removal)
 	if err != nil || record.Left() <= re.roster.restoreAtOnce {
-		return err
+		return nil, err
+	}
+	earlier, err = re.roster.earlier(ctx, re.caller, re.options.Repeat)
+	if err != nil || earlier != nil {
+		return earlier, err
 	}
 	for more := true; more; {
 		err := re.roster.store.Write(ctx, change, func(tx *store.Tx) (err error) {
@@ -127,16 +135,16 @@ func (re *restoration) begin(ctx context.Context, change store.Change) error {
 		case errors.Is(err, directory.ErrExists): // somebody came in between; see RestoreUsers
 			more = true
 		case errors.Is(err, errPreview):
-			return nil
+			return nil, nil
 		case err != nil:
-			return err
+			return nil, err
 		default:
 			re.before.Restored += re.out.Restored
 			re.before.Lost = directory.AddLost(re.before.Lost, re.out.Lost)
 			re.roster.notes.usersRestored.Add(int64(re.out.Restored))
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // writeSome restores some within a transaction, and reports whether that is worth

@@ -86,6 +86,21 @@ func (tx *Tx) outcome(ctx context.Context, app directory.AppID, key directory.Re
 	return outcome, errRepeated
 }
 
+// Outcome returns what came of an earlier call with the key, nil when there was
+// none that has ended. It keeps nobody from making the call: WriteOnce does, and
+// this is for a verb of several transactions that has to know before the first.
+func (r *reader) Outcome(ctx context.Context, app directory.AppID, key directory.RepeatKey, now time.Time) (outcome []byte, err error) {
+	var request []byte
+	err = r.row(ctx, selectOutcome, app, key.Key[:], now.UnixMicro()).Scan(&request, &outcome)
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		return nil, nil
+	case err == nil && !bytes.Equal(request, key.Request[:]):
+		return nil, directory.ErrKeyReused
+	}
+	return outcome, wrapf(err, "look for an earlier call")
+}
+
 // lockOf is the number by which PostgreSQL knows the call. Should two calls have
 // the same one, the second is told that it is running.
 func lockOf(app directory.AppID, key directory.RepeatKey) int64 {
