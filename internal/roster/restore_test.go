@@ -10,6 +10,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/roster"
+	"roster/internal/store"
 	"roster/internal/storetest"
 )
 
@@ -166,6 +167,53 @@ func TestRestoreIsRecorded(t *testing.T) {
 		p.ahead.Store(int64(2 * time.Hour))
 		if erased := p.purge(); erased != 1 || p.personal("nobody@example.com") || p.personal("cy@example.com") || !p.personal("ann@example.com") {
 			t.Errorf("%d erased; the refused id stays: %v", erased, p.personal("nobody@example.com"))
+		}
+	})
+}
+
+// Two calls with a key at once that restore so many that it takes several
+// transactions: both help, nobody comes back twice, and who ends second has the
+// answer of the first, or is told that it runs.
+func TestLargeRestorationTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		r := openJobs(t, dsn, 1000, store.Options{})
+		r.RestoreAtOnce(100)
+		account, refs := jobAccount(t, r, "one", 3000)
+		caller := callerOf(t, dsn, account)
+		removal, err := r.RemoveUsers(ctx, caller, refs, roster.RemovalOptions{})
+		must(t, err)
+		o := roster.RestoreOptions{Repeat: directory.NewRepeatKey("k", directory.NewRequestHash("r"))}
+		var outs [2]directory.Restoration
+		var errs [2]error
+		call := func(i int) func() {
+			return func() { outs[i], errs[i] = r.RestoreUsers(ctx, caller, "", removal.PublicID, nil, o) }
+		}
+		together(call(0), call(1))
+		last, err := r.RestoreUsers(ctx, caller, "", removal.PublicID, nil, o)
+		must(t, err)
+		firsts := 0
+		for i, out := range outs {
+			switch {
+			case errors.Is(errs[i], directory.ErrRunning):
+				continue
+			case errs[i] != nil:
+				t.Fatal(errs[i])
+			case !out.Repeated:
+				firsts++
+			}
+			if out.Restored != last.Restored || len(out.Refused) != 0 {
+				t.Errorf("answered %+v, later %+v", out, last)
+			}
+		}
+		if n := len(keysOf(t, r, account)); firsts != 1 || n != 3001 {
+			t.Errorf("%d calls say that they did it; %d members, want 3001", firsts, n)
+		}
+		var records int
+		must(t, storetest.SQL(t, dsn).QueryRow("SELECT COUNT(*) FROM audit_records WHERE kind = 'user.restored'").Scan(&records))
+		if records != 3000 {
+			t.Errorf("%d records of restored users, want 3000", records)
 		}
 	})
 }

@@ -16,8 +16,8 @@ import (
 
 const (
 	// Takes the key's turn, or does not, without waiting: whoever holds it is a
-	// call that is still running, here or on another server. A statement of its own, so that the
-	// next one sees what the call before has committed.
+	// call that is still running, here or on another server. A statement of its
+	// own, so that the next one sees what the call before has committed.
 	tryKey        = `SELECT pg_try_advisory_xact_lock($1)`
 	selectOutcome = `SELECT request_hash, outcome FROM idempotency_keys WHERE app_id = $1 AND key_hash = $2 AND expires_at > $3`
 	// One that has expired may still be there.

@@ -60,6 +60,37 @@ func TestCallsWithAKeyAtOnce(t *testing.T) {
 	})
 }
 
+// While a call with a key does its work, another with it is told so at once and
+// does nothing: here, and on PostgreSQL on another server. A call of another app
+// is another one.
+func TestKeyIsTakenWhileItsCallRuns(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn)
+		stores := []*store.Store{f.store}
+		if f.store.Engine() == "postgres" {
+			stores = append(stores, storetest.Open(t, dsn, store.Options{}))
+		}
+		for _, s := range stores {
+			key := fmt.Sprintf("%p", s)
+			outcome, repeated, err := once(f.store, f.account, 1, key, "r", func() {
+				if _, _, err := once(s, f.account, 1, key, "r", func() { t.Error("the call was made twice") }); !errors.Is(err, directory.ErrRunning) {
+					t.Errorf("a call with the key of one that runs: %v", err)
+				}
+			})
+			if outcome != `{"request":"r"}` || repeated || err != nil {
+				t.Fatalf("outcome %q, repeated %v, error %v", outcome, repeated, err)
+			}
+			if _, repeated, err = once(s, f.account, 1, key, "r", nil); !repeated || err != nil {
+				t.Errorf("afterwards: repeated %v, error %v", repeated, err)
+			}
+			if _, repeated, err = once(s, f.account, 2, key, "r", func() {}); repeated || err != nil {
+				t.Errorf("another app: repeated %v, error %v", repeated, err)
+			}
+		}
+	})
+}
+
 // A call that fails keeps nothing, and its key is free; outcomes that are over
 // are deleted, and no others.
 func TestOutcomesThatAreOver(t *testing.T) {
