@@ -36,6 +36,9 @@ type engine struct {
 	kind func(error) error
 }
 
+// oneWriter says that no transaction that writes runs beside another one.
+func (e *engine) oneWriter() bool { return e.lock == "" }
+
 // holdOf is holdRows for a query of several tables of which one is held.
 func (e *engine) holdOf(alias string) string {
 	if e.holdRows == "" {

@@ -136,6 +136,13 @@ func TestRemovalThatWaitedSeesWhatWasCommittedMeanwhile(t *testing.T) {
 			true,
 		},
 		{"her org id changed, named by both", moveOrgID, []directory.UserRef{byEmail, byOrgID}, []directory.Reason{directory.ReasonUserNotFound}, false},
+		{
+			"her org id changed to another that is named", moveOrgID,
+			[]directory.UserRef{byOrgID, {Kind: directory.ByOrgUserID, Text: "Z"}},
+			[]directory.Reason{directory.ReasonUserNotFound},
+			false,
+		},
+		{"she left, and others stayed", removeHer, longList[:2], []directory.Reason{directory.ReasonUserNotFound, directory.ReasonUserNotFound}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f.another(strings.NewReplacer(" ", "-", ",", "").Replace(tt.name))

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"roster/internal/directory"
 )
@@ -90,25 +91,50 @@ const shortList = 16
 // anything to them, until the transaction ends. Then it fills in what the
 // rules of removal ask about. That takes two statements: what others committed
 // while the first one waited for a row is only seen by the next.
+//
+// For the same reason whoever was not found is looked for again where
+// transactions run side by side, until one look without a lock, which sees one
+// moment, finds nobody else. At that moment everybody found was as they are
+// returned, and the others were not there.
 func (tx *Tx) LockCandidates(ctx context.Context, sel *directory.Selection) ([]directory.Candidate, error) {
 	c := newCandidates(sel)
-	tx.find(tx.engine.lock, c.keys, c.add)
-	// A member who leaves was locked, so its keys name it in the next statement too.
-	together := tx.engine.pipelines && c.keys.len() > 0 && c.keys.len() <= shortList
-	if together {
-		st := c.keys.query(tx.account, ownersByEmail, ownersByOrgID, ownersByEither)
-		tx.ask(st.query, st.args, c.owners.add)
-	}
-	if err := tx.flush(ctx); err != nil {
-		return nil, wrapf(err, "find the members")
-	}
-	if !together && len(c.found) > 0 {
-		tx.ask(selectOwnership, []any{tx.account, c.ids()}, c.owners.add)
+	for keys := c.keys; keys.len() > 0; {
+		if err := tx.lockMore(ctx, c, keys); err != nil {
+			return nil, err
+		}
+		keys = c.missing()
+		came := false
+		if !tx.engine.oneWriter() {
+			tx.find("", keys, func(scanner) error { came = true; return nil })
+		}
 		if err := tx.flush(ctx); err != nil {
-			return nil, wrapf(err, "find the owners")
+			return nil, wrapf(err, "find the owners, and whoever came meanwhile")
+		}
+		if !came {
+			break
 		}
 	}
 	return c.list(), nil
+}
+
+// lockMore finds and locks those of the candidates whom the keys name. What they
+// own is known after the next flush.
+func (tx *Tx) lockMore(ctx context.Context, c *candidates, keys memberKeys) error {
+	had := len(c.found)
+	tx.find(tx.engine.lock, keys, c.add)
+	// A member who leaves was locked, so its keys name it in the next statement too.
+	together := tx.engine.pipelines && keys.len() <= shortList
+	if together {
+		st := keys.query(tx.account, ownersByEmail, ownersByOrgID, ownersByEither)
+		tx.ask(st.query, st.args, c.owners.add)
+	}
+	if err := tx.flush(ctx); err != nil {
+		return wrapf(err, "find the members")
+	}
+	if !together && len(c.found) > had {
+		tx.ask(selectOwnership, []any{tx.account, idsOf(c.found[had:])}, c.owners.add)
+	}
+	return nil
 }
 
 // FindCandidates is LockCandidates for whoever only looks: it keeps nobody from
@@ -124,7 +150,7 @@ func (s *Store) FindCandidates(ctx context.Context, account directory.AccountID,
 		if err != nil || len(c.found) == 0 {
 			return err
 		}
-		return r.each(ctx, func(rows *sql.Rows) error { return c.owners.add(rows) }, selectOwnership, account, c.ids())
+		return r.each(ctx, func(rows *sql.Rows) error { return c.owners.add(rows) }, selectOwnership, account, idsOf(c.found))
 	})
 	return c.list(), wrapf(err, "find the members")
 }
@@ -157,9 +183,35 @@ func (c *candidates) add(row scanner) error {
 	return nil
 }
 
-// ids are the members found, as a list for a statement.
-func (c *candidates) ids() string {
-	ids, _ := split(c.found)
+// missing are the keys that name nobody who was found.
+func (c *candidates) missing() memberKeys {
+	return memberKeys{
+		emails:     c.unmet(c.keys.emails, func(f *directory.Candidate) string { return f.EmailKey }),
+		orgUserIDs: c.unmet(c.keys.orgUserIDs, func(f *directory.Candidate) string { return f.OrgUserID }),
+	}
+}
+
+// unmet are those of the keys that nobody found has.
+func (c *candidates) unmet(keys []string, keyOf func(*directory.Candidate) string) []string {
+	n := 0
+	for i := range c.found {
+		if keyOf(&c.found[i]) != "" {
+			n++
+		}
+	}
+	if n == len(keys) { // as a rule
+		return nil
+	}
+	met := make(map[string]bool, n)
+	for i := range c.found {
+		met[keyOf(&c.found[i])] = true
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return met[key] })
+}
+
+// idsOf are members, as a list for a statement.
+func idsOf(found []directory.Candidate) string {
+	ids, _ := split(found)
 	return jsonInts(ids)
 }
 
