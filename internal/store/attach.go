@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"roster/internal/directory"
 )
@@ -15,10 +16,38 @@ func (tx *Tx) HoldMembers(ctx context.Context, emailKeys, orgUserIDs []string) (
 	return tx.findMembers(ctx, tx.engine.hold, emailKeys, orgUserIDs)
 }
 
-// LockMembers is HoldMembers for whoever is going to change the members
+// HoldSettled is HoldMembers for whoever tells of the others that they are not
+// there, and goes on with those who are: all of that is true at one moment.
+func (tx *Tx) HoldSettled(ctx context.Context, emailKeys, orgUserIDs []string) ([]directory.Candidate, error) {
+	return tx.settleMembers(ctx, tx.engine.hold, memberKeys{emailKeys, orgUserIDs})
+}
+
+// LockMembers is HoldSettled for whoever is going to change the members
 // themselves: nobody else may hold them meanwhile.
 func (tx *Tx) LockMembers(ctx context.Context, emailKeys, orgUserIDs []string) ([]directory.Candidate, error) {
-	return tx.findMembers(ctx, tx.engine.lock, emailKeys, orgUserIDs)
+	return tx.settleMembers(ctx, tx.engine.lock, memberKeys{emailKeys, orgUserIDs})
+}
+
+func (tx *Tx) settleMembers(ctx context.Context, lock string, keys memberKeys) (found []directory.Candidate, err error) {
+	missing := func() memberKeys { return keys.without(found) }
+	err = tx.settle(ctx, keys, missing, func(keys memberKeys) error {
+		more, err := tx.findMembers(ctx, lock, keys.emails, keys.orgUserIDs)
+		found = append(found, more...)
+		return err
+	})
+	return found, err
+}
+
+// without are the keys that none of the members has.
+func (k memberKeys) without(found []directory.Candidate) memberKeys {
+	emails, orgUserIDs := make(map[string]bool, len(found)), make(map[string]bool, len(found))
+	for i := range found {
+		emails[found[i].EmailKey], orgUserIDs[found[i].OrgUserID] = true, true
+	}
+	return memberKeys{
+		emails:     slices.DeleteFunc(slices.Clone(k.emails), func(key string) bool { return emails[key] }),
+		orgUserIDs: slices.DeleteFunc(slices.Clone(k.orgUserIDs), func(key string) bool { return orgUserIDs[key] }),
+	}
 }
 
 func (tx *Tx) findMembers(ctx context.Context, lock string, emailKeys, orgUserIDs []string) (found []directory.Candidate, err error) {

@@ -39,7 +39,7 @@ ON CONFLICT DO NOTHING`
 // assignments names, and keeps them from leaving or being deleted until the
 // transaction ends.
 func (tx *Tx) HoldForRoles(ctx context.Context, names directory.AssignmentNames) (found directory.AssignmentObjects, err error) {
-	if found.Members, err = tx.HoldMembers(ctx, names.EmailKeys, names.OrgUserIDs); err != nil {
+	if found.Members, err = tx.HoldSettled(ctx, names.EmailKeys, names.OrgUserIDs); err != nil {
 		return found, err
 	}
 	tx.askObjects(namedGroups, names, &found)

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"slices"
 
 	"roster/internal/directory"
 )
@@ -92,29 +91,35 @@ const shortList = 16
 // rules of removal ask about. That takes two statements: what others committed
 // while the first one waited for a row is only seen by the next.
 //
-// For the same reason whoever was not found is looked for again where
-// transactions run side by side, until one look without a lock, which sees one
-// moment, finds nobody else. At that moment everybody found was as they are
-// returned, and the others were not there.
+// For the same reason whoever was not found is looked for again; see settle.
 func (tx *Tx) LockCandidates(ctx context.Context, sel *directory.Selection) ([]directory.Candidate, error) {
 	c := newCandidates(sel)
-	for keys := c.keys; keys.len() > 0; {
-		if err := tx.lockMore(ctx, c, keys); err != nil {
-			return nil, err
+	err := tx.settle(ctx, c.keys, c.missing, func(keys memberKeys) error { return tx.lockMore(ctx, c, keys) })
+	return c.list(), err
+}
+
+// settle finds members with look, which locks them, and looks again for those
+// who are missing where transactions run side by side, until one statement
+// without a lock, which sees one moment, finds nobody else. At that moment
+// everybody found was as they were found, and the others were not there.
+func (tx *Tx) settle(ctx context.Context, keys memberKeys, missing func() memberKeys, look func(memberKeys) error) error {
+	for keys.len() > 0 {
+		if err := look(keys); err != nil {
+			return err
 		}
-		keys = c.missing()
 		came := false
 		if !tx.engine.oneWriter() {
+			keys = missing()
 			tx.find("", keys, func(scanner) error { came = true; return nil })
 		}
 		if err := tx.flush(ctx); err != nil {
-			return nil, wrapf(err, "find the owners, and whoever came meanwhile")
+			return wrapf(err, "look for members again")
 		}
 		if !came {
-			break
+			return nil
 		}
 	}
-	return c.list(), nil
+	return nil
 }
 
 // lockMore finds and locks those of the candidates whom the keys name. What they
@@ -185,28 +190,19 @@ func (c *candidates) add(row scanner) error {
 
 // missing are the keys that name nobody who was found.
 func (c *candidates) missing() memberKeys {
-	return memberKeys{
-		emails:     c.unmet(c.keys.emails, func(f *directory.Candidate) string { return f.EmailKey }),
-		orgUserIDs: c.unmet(c.keys.orgUserIDs, func(f *directory.Candidate) string { return f.OrgUserID }),
-	}
-}
-
-// unmet are those of the keys that nobody found has.
-func (c *candidates) unmet(keys []string, keyOf func(*directory.Candidate) string) []string {
-	n := 0
+	met := 0
 	for i := range c.found {
-		if keyOf(&c.found[i]) != "" {
-			n++
+		if c.found[i].EmailKey != "" {
+			met++
+		}
+		if c.found[i].OrgUserID != "" {
+			met++
 		}
 	}
-	if n == len(keys) { // as a rule
-		return nil
+	if met == c.keys.len() { // as a rule
+		return memberKeys{}
 	}
-	met := make(map[string]bool, n)
-	for i := range c.found {
-		met[keyOf(&c.found[i])] = true
-	}
-	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return met[key] })
+	return c.keys.without(c.found)
 }
 
 // idsOf are members, as a list for a statement.

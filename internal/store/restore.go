@@ -131,7 +131,8 @@ func (tx *Tx) removed(ctx context.Context, query string, args []any) (removed []
 }
 
 // LiveLike finds the live members who have the address or the org id of one of
-// these.
+// these, and keeps them from leaving until the transaction ends: as long as they
+// are there, the others stay out.
 func (tx *Tx) LiveLike(ctx context.Context, members []directory.Candidate) ([]directory.Candidate, error) {
 	var keys memberKeys
 	for i := range members {
@@ -140,7 +141,7 @@ func (tx *Tx) LiveLike(ctx context.Context, members []directory.Candidate) ([]di
 			keys.orgUserIDs = append(keys.orgUserIDs, id)
 		}
 	}
-	return tx.findMembers(ctx, "", keys.emails, keys.orgUserIDs)
+	return tx.findMembers(ctx, tx.engine.hold, keys.emails, keys.orgUserIDs)
 }
 
 // Addresses returns how the account spells the addresses of members.
