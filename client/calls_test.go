@@ -41,7 +41,9 @@ func newClient(t *testing.T, replies ...reply) (*client.Client, *host) {
 	h := &host{replies: replies}
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	c, err := client.New(client.Config{Host: s.URL + "/", ClientID: "cs-1", ClientSecret: strings.Repeat("s", 44)})
+	c, err := client.New(client.Config{
+		Host: s.URL + "/", ClientID: "cs-1", ClientSecret: strings.Repeat("s", 44), Retry: client.Retry{Attempts: 1},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

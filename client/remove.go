@@ -25,11 +25,17 @@ type RemoveUsersRequest struct {
 	DryRun bool `json:"-"`
 	// Atomic removes all or nobody: when anybody fails, nobody is removed.
 	Atomic bool `json:"-"`
+	// Codes asks for the code of each reason, and for the bots that stand in the way.
+	// Hosts that do not know it leave them out.
+	Codes bool `json:"-"`
+	// IncludeMeta asks for the number of those removed: Total.
+	IncludeMeta bool `json:"includeMeta,omitempty"`
 	// IdempotencyKey, unless empty, lets the call be made again when its answer was
 	// lost: for a day the host gives the first answer again to the same request
 	// under the same key of the app, and does nothing twice. It is 1-255 visible
-	// ASCII characters, such as a fresh UUID. An *Error with the Status 409 is then
-	// a first call that still runs: try again a little later. One with 422 is a key
+	// ASCII characters, such as a fresh UUID. With one the Client makes a call whose
+	// outcome is unknown again by itself, as Retry says. An *Error with the Status 409 is then
+	// a first call that still runs. One with 422 is a key
 	// that was used with another request. A DryRun has nothing to repeat. Hosts that
 	// do not know the header ignore it, and do the call again.
 	IdempotencyKey string `json:"-"`
@@ -42,9 +48,44 @@ type FailedUser struct {
 	Reason    Reason `json:"reason"`
 }
 
-// Reason says why.
+// Reason says why something was not done for one user or one item.
 type Reason struct {
-	Message string `json:"message"`
+	Message string
+	// Code is the reason for programs, such as USER_NOT_FOUND; empty unless the call
+	// asked for Codes and the host knows them.
+	Code string
+	// Bots are those that somebody owns who therefore cannot be removed, with Codes.
+	Bots []BotName
+}
+
+// BotName is a bot with its name.
+type BotName struct {
+	ID   string `json:"botId"`
+	Name string `json:"botName"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Reason) UnmarshalJSON(text []byte) error {
+	var wire struct {
+		Message string `json:"message"`
+		Errors  []struct {
+			Msg        string    `json:"msg"`
+			ReasonCode string    `json:"reasonCode"`
+			Bots       []BotName `json:"bots"`
+		} `json:"errors"`
+	}
+	if err := json.Unmarshal(text, &wire); err != nil {
+		return err
+	}
+	*r = Reason{Message: wire.Message}
+	if len(wire.Errors) > 0 {
+		first := wire.Errors[0]
+		r.Code, r.Bots = first.ReasonCode, first.Bots
+		if r.Message == "" {
+			r.Message = first.Msg
+		}
+	}
+	return nil
 }
 
 // RemoveUsersResult is the answer to a removal.
@@ -57,6 +98,8 @@ type RemoveUsersResult struct {
 	DryRun bool `json:"dryRun"`
 	// Atomic says that nobody was removed, because of those who failed.
 	Atomic bool `json:"atomic"`
+	// Total is how many were removed, with IncludeMeta.
+	Total int `json:"total"`
 	// RemovalID is the id by which the removal can be undone; empty for a preview
 	// and from a host that gives none.
 	RemovalID string `json:"-"`
@@ -78,17 +121,20 @@ func (e *OptionError) Error() string {
 }
 
 // RemoveUsers removes the named users from the app's account. Those who could
-// not be removed are in the result. An *Error with a Status below 500 means that
-// the call was refused and removed nobody; with any other error, such as a
-// broken connection, it is not known whether all or nobody was. An *OptionError
-// says it itself, and comes with the result when there is one.
+// not be removed are in the result. A call is all done or not at all. After an
+// error MayHaveActed says whether it may have been done, which only the host
+// knows; else nobody was removed. An *OptionError comes with the result when there
+// is one.
 func (c *Client) RemoveUsers(ctx context.Context, req RemoveUsersRequest) (*RemoveUsersResult, error) {
 	if (req.DryRun || req.Atomic) && !c.knowsOptions.Load() {
 		if err := c.probe(ctx, req); err != nil {
 			return nil, err
 		}
 	}
-	out, err := c.removeUsers(ctx, req)
+	// A preview is made once: whoever does not know the option removes by it.
+	rq := removal(req)
+	rq.repeat = req.IdempotencyKey != "" && !req.DryRun
+	out, _, err := c.removeUsers(ctx, rq)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +151,9 @@ const nobody = "nobody: does this host know dryRun and atomic?"
 // remove nobody even if it did not.
 func (c *Client) probe(ctx context.Context, req RemoveUsersRequest) error {
 	both := RemoveUsersRequest{EmailIDs: []string{nobody}, DryRun: true, Atomic: true}
-	out, err := c.removeUsers(ctx, both)
+	rq := removal(both)
+	rq.repeat = true // nobody can be removed by it
+	out, _, err := c.removeUsers(ctx, rq)
 	if err != nil {
 		return err
 	}
@@ -130,29 +178,49 @@ func (r *RemoveUsersResult) ignores(req RemoveUsersRequest) string {
 	return ""
 }
 
-// removeUsers makes the call as it is.
-func (c *Client) removeUsers(ctx context.Context, req RemoveUsersRequest) (*RemoveUsersResult, error) {
+// removal is the request as it goes over the wire.
+func removal(req RemoveUsersRequest) request {
+	return request{
+		method: http.MethodDelete, path: usersPath, key: req.IdempotencyKey, body: req,
+		query: options(req.DryRun, req.Atomic, req.Codes),
+	}
+}
+
+// options are those of a query.
+func options(dryRun, atomic, codes bool) url.Values {
 	query := url.Values{}
-	if req.DryRun {
+	if dryRun {
 		query.Set("dryRun", "true")
 	}
-	if req.Atomic {
+	if atomic {
 		query.Set("atomic", "true")
 	}
-	path := usersPath
-	if len(query) > 0 {
-		path += "?" + query.Encode()
+	if codes {
+		query.Set("reasons", "codes")
 	}
-	answer, header, err := c.call(ctx, request{method: http.MethodDelete, path: path, key: req.IdempotencyKey, body: req})
+	return query
+}
+
+// removeUsers makes the call as it is. repeated says that an attempt before the one
+// that was answered may have removed them.
+func (c *Client) removeUsers(ctx context.Context, rq request) (out *RemoveUsersResult, repeated bool, err error) {
+	a, err := c.call(ctx, rq)
 	if err != nil {
+		return nil, false, err
+	}
+	out, err = c.removed(a)
+	return out, a.repeated, err
+}
+
+// removed reads the answer to a removal.
+func (c *Client) removed(a *answer) (*RemoveUsersResult, error) {
+	out := &RemoveUsersResult{}
+	if err := c.decode(a, out, func() bool { return out.Message != "" || len(out.Failed) > 0 }); err != nil {
 		return nil, err
 	}
-	out := &RemoveUsersResult{}
-	if err := json.Unmarshal(answer, out); err != nil || (out.Message == "" && len(out.Failed) == 0) {
-		return nil, c.foreign()
-	}
-	if id := header.Get("X-Removal-Id"); removalID.MatchString(id) {
+	if id := a.header.Get("X-Removal-Id"); removalID.MatchString(id) {
 		out.RemovalID = id
+		c.keepsKeys.Store(true)
 	}
 	return out, nil
 }

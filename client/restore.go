@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,6 +16,10 @@ type RestoreUsersRequest struct {
 	// nobody is an error, so that a list that came out empty never means
 	// everybody; with it nobody may be named.
 	All bool `json:"-"`
+	// DryRun, Atomic and Codes are as with a removal. Whoever can restore knows them.
+	DryRun bool `json:"-"`
+	Atomic bool `json:"-"`
+	Codes  bool `json:"-"`
 	// IdempotencyKey lets the call be made again, as that of a removal does.
 	IdempotencyKey string `json:"-"`
 }
@@ -30,6 +33,10 @@ type RestoreUsersResult struct {
 	// NotRestored lists what the restored users had and did not get back,
 	// because it was deleted meanwhile.
 	NotRestored []LostObject `json:"notRestored"`
+	// DryRun says that this is a preview.
+	DryRun bool `json:"dryRun"`
+	// Atomic says that nobody was restored, because of those who failed.
+	Atomic bool `json:"atomic"`
 }
 
 // LostObject is a group, a bot or a role that was deleted after users who had
@@ -44,7 +51,8 @@ type LostObject struct {
 
 // RestoreUsers undoes a removal of the app's account, or a part of it: the users
 // are members again with all that they had. Those who could not be restored are
-// in the result. What an error means is as with RemoveUsers.
+// in the result. What an error means is as with RemoveUsers, but that a job of
+// more than 100,000 users may be restored in part.
 func (c *Client) RestoreUsers(ctx context.Context, removal string, req RestoreUsersRequest) (*RestoreUsersResult, error) {
 	named := len(req.EmailIDs) + len(req.OrgUserIDs)
 	switch {
@@ -55,14 +63,17 @@ func (c *Client) RestoreUsers(ctx context.Context, removal string, req RestoreUs
 	case !req.All && named == 0:
 		return nil, errors.New("the restore names nobody")
 	}
-	path := usersPath + "/removals/" + removal + "/restore"
-	answer, _, err := c.call(ctx, request{method: http.MethodPost, path: path, key: req.IdempotencyKey, body: req})
+	a, err := c.call(ctx, request{
+		method: http.MethodPost, path: removalsPath + "/" + removal + "/restore", key: req.IdempotencyKey, body: req,
+		query: options(req.DryRun, req.Atomic, req.Codes), repeat: req.IdempotencyKey != "",
+	})
 	if err != nil {
 		return nil, err
 	}
 	out := &RestoreUsersResult{}
-	if err := json.Unmarshal(answer, out); err != nil || (out.Message == "" && len(out.Failed) == 0) {
-		return nil, c.foreign()
+	err = c.decode(a, out, func() bool { return out.Message != "" || len(out.Failed) > 0 })
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

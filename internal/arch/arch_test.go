@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 		"internal/publicapi", "internal/roster", "internal/server", "internal/web",
 	},
 	"internal/storetest": {"internal/store", "internal/directory"},
+	"internal/hosttest":  {},
 	"internal/rostertest": {
 		"internal/auth", "internal/directory", "internal/publicapi", "internal/roster", "internal/server",
 		"internal/store", "internal/storetest",
@@ -51,14 +52,14 @@ var onlyIn = []struct {
 	imported string // a path and all below it
 	by       []string
 }{
-	{"net/http", []string{"client", "internal/web", "internal/publicapi", "internal/console", "internal/server", "internal/demo", "internal/rostertest"}},
+	{"net/http", []string{"client", "internal/web", "internal/publicapi", "internal/console", "internal/server", "internal/demo", "internal/rostertest", "internal/hosttest"}},
 	{"database/sql", []string{"internal/store", "internal/storetest"}},
 	{"modernc.org/sqlite", []string{"internal/store", "internal/storetest"}},
 	{"github.com/jackc/pgx", []string{"internal/store", "internal/storetest"}},
 	{"github.com/pressly/goose", []string{"internal/store"}},
 	{"github.com/prometheus", []string{"internal/server"}},
 	{"os/exec", []string{"internal/storetest"}},
-	{"testing", []string{"internal/storetest", "internal/rostertest"}},
+	{"testing", []string{"internal/storetest", "internal/rostertest", "internal/hosttest"}},
 }
 
 // withoutHTTP are the packages below the doors: not even what they import

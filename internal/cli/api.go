@@ -31,7 +31,10 @@ func (a *apiFlags) client() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := client.New(client.Config{Host: a.host, ClientID: a.app.clientID, ClientSecret: secret, TokenKind: kind})
+	api, err := client.New(client.Config{
+		Host: a.host, ClientID: a.app.clientID, ClientSecret: secret, TokenKind: kind,
+		Retry: client.Retry{Attempts: 1}, // a person sees what is wrong at once
+	})
 	if err != nil {
 		return nil, usageError{err}
 	}
