@@ -38,7 +38,7 @@ func (r *Roster) DeleteBot(ctx context.Context, caller auth.Caller, accountID, b
 // is named by its public id. It reports whether they were not so already; if
 // they were, nothing is written.
 func (r *Roster) TransferBot(ctx context.Context, caller auth.Caller, accountID, botID, newOwner string) (changed bool, err error) {
-	return r.transfer(ctx, caller, accountID, newOwner, func(tx *store.Tx, owner directory.Candidate) (bool, error) {
+	return r.transfer(ctx, caller, accountID, newOwner, botID, func(tx *store.Tx, owner directory.Candidate) (*store.OwnerChange, error) {
 		return tx.TransferBot(ctx, botID, owner)
 	})
 }
@@ -51,21 +51,27 @@ func (r *Roster) TransferAccount(ctx context.Context, caller auth.Caller, accoun
 	if err := caller.RequireOperator(); err != nil {
 		return false, err
 	}
-	return r.transfer(ctx, caller, accountID, newOwner, func(tx *store.Tx, owner directory.Candidate) (bool, error) {
+	return r.transfer(ctx, caller, accountID, newOwner, "", func(tx *store.Tx, owner directory.Candidate) (*store.OwnerChange, error) {
 		return tx.TransferAccount(ctx, owner)
 	})
 }
 
-// transfer runs fn in a transaction in which the new owner cannot leave.
-func (r *Roster) transfer(ctx context.Context, caller auth.Caller, accountID, newOwner string,
-	fn func(*store.Tx, directory.Candidate) (changed bool, err error),
+// transfer runs fn in a transaction in which the new owner cannot leave, and records
+// who owned the bot, or without one the account, before.
+func (r *Roster) transfer(ctx context.Context, caller auth.Caller, accountID, newOwner, botID string,
+	fn func(*store.Tx, directory.Candidate) (*store.OwnerChange, error),
 ) (changed bool, err error) {
 	err = r.attach(ctx, caller, accountID, []string{newOwner}, func(tx *store.Tx, found []directory.Candidate) error {
-		changed, err := fn(tx, found[0])
-		if err == nil && !changed {
-			return errAsItIs
+		owners, err := fn(tx, found[0])
+		if err == nil && owners == nil {
+			err = errAsItIs
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return objectNote{
+			BotID: botID, Before: objectFields{Owner: owners.Before}, After: objectFields{Owner: owners.After},
+		}.record(tx)
 	})
 	if errors.Is(err, errAsItIs) {
 		return false, nil

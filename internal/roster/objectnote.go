@@ -9,8 +9,9 @@ import (
 )
 
 // objectNote is what the audit record of a group, a role or a bot keeps of a
-// change: what is there after it, what was there before, or of both only what
-// differs. It names nobody.
+// change, and that of an account whose owner changed: what is there after it, what
+// was there before, or of both only what differs. Of people it has ids alone, which
+// stay when a membership is erased.
 type objectNote struct {
 	GroupID string       `json:"groupId,omitempty"`
 	RoleID  string       `json:"roleId,omitempty"`
@@ -26,7 +27,8 @@ type objectFields struct {
 	Kind        string `json:"roleType,omitempty"`
 	// Permissions are nil where they have not changed, and else all of them.
 	Permissions *directory.Permissions `json:"permissions,omitempty"`
-	In          string                 `json:"in,omitempty"` // the id of a group in which it is nested
+	In          string                 `json:"in,omitempty"`      // the id of a group in which it is nested
+	Owner       string                 `json:"ownerId,omitempty"` // the id of a user
 }
 
 func groupFields(g directory.Group) objectFields {

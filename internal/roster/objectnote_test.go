@@ -40,6 +40,13 @@ func TestObjectChangesAreRecorded(t *testing.T) {
 		must(t, wantDone(w.roster.UpdateRole(ctx, op, account, role, roster.RoleChange{Permit: directory.Permissions{"b": directory.PermitNo}})))
 		id, err = w.roster.CreateBot(ctx, op, account, "Desk", "owner@x.io")
 		bot := keep("BOT", id, err)
+		for _, user := range []string{"owner@x.io", w.users[0]} {
+			var id string
+			must(t, w.db.QueryRow("SELECT public_id FROM persons WHERE email_key = $1", user).Scan(&id))
+			names[id] = map[bool]string{true: "OWNER", false: "USER"}[user == "owner@x.io"]
+		}
+		must(t, wantDone(w.roster.TransferBot(ctx, op, account, bot, w.users[0])))
+		must(t, wantDone(w.roster.TransferAccount(ctx, op, account, w.users[0])))
 		must(t, assign(w.roster, account, []directory.RoleAssignment{{RoleID: role, BotID: bot, AddUsers: []directory.UserRef{{Text: w.users[0]}}, AddGroups: []string{"Sales"}}}))
 		must(t, assign(w.roster, account, []directory.RoleAssignment{{RoleID: role, BotID: bot, RemoveGroups: []string{"Sales"}}}))
 		must(t, w.roster.DeleteRole(ctx, op, account, role))
@@ -47,7 +54,7 @@ func TestObjectChangesAreRecorded(t *testing.T) {
 		must(t, w.roster.DeleteBot(ctx, op, account, bot))
 
 		rows, err := w.db.Query(`SELECT r.kind, c.body FROM audit_changes c JOIN audit_records r ON r.account_id = c.account_id AND r.batch_id = c.batch_id AND r.seq = c.seq
-JOIN audit_chain l ON l.account_id = c.account_id AND l.batch_id = c.batch_id WHERE r.kind LIKE 'group.%' OR r.kind LIKE 'role.%' OR r.kind = 'bot.deleted' ORDER BY l.number, r.seq`)
+JOIN audit_chain l ON l.account_id = c.account_id AND l.batch_id = c.batch_id WHERE r.kind LIKE 'group.%' OR r.kind LIKE 'role.%' OR r.kind IN ('bot.deleted', 'bot.owner', 'account.owner') ORDER BY l.number, r.seq`)
 		must(t, err)
 		defer rows.Close()
 		var got []string
@@ -70,6 +77,8 @@ JOIN audit_chain l ON l.account_id = c.account_id AND l.batch_id = c.batch_id WH
 			`group.modified {"groupId":"STAFF","before":{"name":"Staff"},"after":{"name":"People"}}`,
 			`role.created {"roleId":"ROLE","after":{"name":"R","roleType":"bot","permissions":{"a":"FULL"}}}`,
 			`role.modified {"roleId":"ROLE","before":{"permissions":{"a":"FULL"}},"after":{"permissions":{"a":"FULL","b":"NO"}}}`,
+			`bot.owner {"botId":"BOT","before":{"ownerId":"OWNER"},"after":{"ownerId":"USER"}}`,
+			`account.owner {"before":{"ownerId":"OWNER"},"after":{"ownerId":"USER"}}`,
 			`role.assigned {"roleId":"ROLE","botId":"BOT","groupIds":["SALES"]}`,
 			`role.assigned {"roleId":"ROLE","botId":"BOT"}`,
 			`role.unassigned {"roleId":"ROLE","botId":"BOT","groupIds":["SALES"]}`,

@@ -66,20 +66,23 @@ func (tx *Tx) SetRateLimits(ctx context.Context, limits *directory.RateLimits) e
 	return wrapf(tx.execRows(ctx, 1, setRateLimits, tx.account, text), "set the account's rate limits")
 }
 
-// TransferAccount makes a held member the owner of the account, and reports
-// whether they were not so already; if they were, it writes and records nothing.
-// Who owned it stays a member.
-func (tx *Tx) TransferAccount(ctx context.Context, owner directory.Candidate) (changed bool, err error) {
+// TransferAccount makes a held member the owner of the account. It returns nil, and
+// writes and records nothing, when they were so already. Who owned it stays a member.
+func (tx *Tx) TransferAccount(ctx context.Context, owner directory.Candidate) (*OwnerChange, error) {
 	var before directory.MemberID
 	if err := tx.row(ctx, selectAccountOwner+tx.engine.lockRows, tx.account).Scan(&before); err != nil {
-		return false, wrapf(err, "lock the account")
+		return nil, wrapf(err, "lock the account")
 	}
 	if before == owner.Member {
-		return false, nil
+		return nil, nil
+	}
+	change, err := tx.ownerChange(ctx, before, owner.Member)
+	if err != nil {
+		return nil, err
 	}
 	tx.later(1, setAccountOwner, tx.account, owner.Member)
 	tx.Record(directory.AuditRun{Kind: directory.AuditAccountOwner, Object: int64(tx.account), Persons: []directory.PersonID{owner.Person}})
-	return true, nil
+	return change, nil
 }
 
 // Account finds an account by its public id. The error wraps

@@ -11,6 +11,10 @@ const (
 	selectBot   = `SELECT id, name, owner_id FROM bots WHERE account_id = $1 AND public_id = $2`
 	selectBots  = `SELECT id, public_id, name, owner_id, created_at FROM bots WHERE account_id = $1 AND (public_id = $2 OR name = $2) ORDER BY created_at, id`
 	setBotOwner = `UPDATE bots SET owner_id = $3 WHERE account_id = $1 AND id = $2`
+
+	selectOwners = `SELECT p.public_id, q.public_id
+FROM live_members m JOIN persons p ON p.id = m.person_id, live_members n JOIN persons q ON q.id = n.person_id
+WHERE m.account_id = $1 AND m.id = $2 AND n.account_id = $1 AND n.id = $3`
 )
 
 // bot finds a bot of the account by its public id, with lock at the end of the
@@ -21,17 +25,32 @@ func (tx *Tx) bot(ctx context.Context, lock, publicID string) (directory.Bot, er
 	return b, wrapf(err, "bot %q", publicID)
 }
 
-// TransferBot makes a held member the owner of a bot, and reports whether they
-// were not so already; if they were, it writes and records nothing. The error
-// wraps directory.ErrNotFound when the account has no such bot.
-func (tx *Tx) TransferBot(ctx context.Context, publicID string, owner directory.Candidate) (changed bool, err error) {
+// OwnerChange is who owned something and who does from now on, by their user ids.
+type OwnerChange struct{ Before, After string }
+
+// TransferBot makes a held member the owner of a bot. It returns nil, and writes and
+// records nothing, when they were so already. The error wraps
+// directory.ErrNotFound when the account has no such bot.
+func (tx *Tx) TransferBot(ctx context.Context, publicID string, owner directory.Candidate) (*OwnerChange, error) {
 	bot, err := tx.bot(ctx, tx.engine.lockRows, publicID)
 	if err != nil || bot.Owner == owner.Member {
-		return false, err
+		return nil, err
+	}
+	change, err := tx.ownerChange(ctx, bot.Owner, owner.Member)
+	if err != nil {
+		return nil, err
 	}
 	tx.later(1, setBotOwner, tx.account, bot.ID, owner.Member)
 	tx.Record(directory.AuditRun{Kind: directory.AuditBotOwner, Object: int64(bot.ID), Persons: []directory.PersonID{owner.Person}})
-	return true, nil
+	return change, nil
+}
+
+// ownerChange reads the user ids of an owner and of who takes their place. Neither
+// can leave before the commit: the one owns, and the other is held.
+func (tx *Tx) ownerChange(ctx context.Context, before, after directory.MemberID) (*OwnerChange, error) {
+	var change OwnerChange
+	err := tx.row(ctx, selectOwners, tx.account, before, after).Scan(&change.Before, &change.After)
+	return &change, wrapf(err, "find the owners")
 }
 
 // FindBots returns the bots of the account that have this public id or name, in
