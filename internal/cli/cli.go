@@ -113,7 +113,7 @@ restored or imported.`,
 		e.groupCommand(), e.roleCommand(), e.botCommand(),
 		e.removalCommand(), e.consoleCommand(),
 		e.tokenCommand(), e.secretKeyCommand(), e.platformKeyCommand(),
-		e.auditCommand(), e.migrateCommand(), e.versionCommand(),
+		e.auditCommand(), e.dbCommand(), e.migrateCommand(), e.versionCommand(),
 	)
 	addCompletion(root)
 	return root

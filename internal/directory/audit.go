@@ -15,6 +15,7 @@ const (
 	AuditAccountCreated  AuditKind = "account.created"
 	AuditAccountModified AuditKind = "account.modified"
 	AuditAccountOwner    AuditKind = "account.owner"
+	AuditBackupRestored  AuditKind = "backup.restored"
 	AuditUserCreated     AuditKind = "user.created"
 	AuditUserModified    AuditKind = "user.modified"
 	AuditUserDeleted     AuditKind = "user.deleted"

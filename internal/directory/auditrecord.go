@@ -94,6 +94,7 @@ var auditTexts = map[AuditKind]auditText{
 	AuditAccountCreated:  {"Account Created", categoryAccount, "{by} created the account"},
 	AuditAccountModified: {"Account Modified", categoryAccount, "{by} changed the account"},
 	AuditAccountOwner:    {"Account Owner", categoryAccount, "{by} made {user} the owner of the account"},
+	AuditBackupRestored:  {"Backup Restored", categoryAccount, "{by} restored a backup of the whole directory: what was done after it was taken is undone"},
 	AuditUserCreated:     {"User Created", categoryUsers, "{by} created {user}"},
 	AuditUserModified:    {"User Modified", categoryUsers, "{by} changed {user}"},
 	AuditUserDeleted:     {"User Deleted", categoryUsers, "{by} removed {user} from the account"},

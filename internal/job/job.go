@@ -94,6 +94,27 @@ func Checkpoints(ctx context.Context, r *roster.Roster, path string, pause time.
 	})
 }
 
+// erasuresEvery is how long an erasure waits, at the most, for its line in a list
+// that is kept with the backups.
+const erasuresEvery = time.Minute
+
+// Erasures adds to a list, pass after pass, who was erased, until ctx ends. A pass
+// that fails is logged and tried again.
+func Erasures(ctx context.Context, r *roster.Roster, path string, log *slog.Logger) {
+	written := -1
+	every(ctx, erasuresEvery, func() {
+		n, err := r.CountErasures(ctx, auth.System())
+		if err == nil && n != written {
+			if _, _, err = r.WriteErasures(ctx, auth.System(), path); err == nil {
+				written = n
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Error("the list of erasures could not be written, which will be tried again", "file", path, "error", err)
+		}
+	})
+}
+
 // every runs a pass at once, and again each time that the pause after it is
 // over, until ctx ends.
 func every(ctx context.Context, pause time.Duration, pass func()) {

@@ -62,7 +62,8 @@ func (r *Roster) remove(ctx context.Context, tx *store.Tx, caller auth.Caller, r
 	leaving, out := o.decide(selection, found)
 	out.PublicID = directory.NewRemovalID()
 	kept := maxRefusedKept
-	if r.window == 0 {
+	erase := o.erase || r.window == 0
+	if erase {
 		kept = 0 // nothing personal stays
 	}
 	counts, details, err := describe(caller, refs, &out, o.RequestID, kept)
@@ -71,7 +72,7 @@ func (r *Roster) remove(ctx context.Context, tx *store.Tx, caller auth.Caller, r
 	}
 	tx.RecordDetails(details)
 	tx.Remove(leaving, out, counts)
-	if r.window == 0 {
+	if erase {
 		err = tx.EraseAtOnce(ctx, leaving)
 	}
 	return out, err
@@ -91,6 +92,8 @@ type RemovalOptions struct {
 	// error wraps directory.ErrRunning while the first call runs, and
 	// directory.ErrKeyReused when that asked for something else.
 	Repeat directory.RepeatKey
+	// erase leaves nothing that could be restored.
+	erase bool
 }
 
 // decide applies the rules to who was found.

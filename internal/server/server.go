@@ -43,7 +43,9 @@ type Config struct {
 	Timeouts Timeouts
 	// Checkpoints of the audit log are written to a file, if one is named.
 	Checkpoints Checkpoints
-	Log         *slog.Logger
+	// Erasures is the file of the list of erasures; empty for none.
+	Erasures string
+	Log      *slog.Logger
 }
 
 // Checkpoints say where and how often the end of the audit log is written down.
@@ -86,6 +88,7 @@ type Server struct {
 	stopping atomic.Bool
 
 	checkpoints Checkpoints
+	erasures    string
 }
 
 // New opens the directory, migrates it where needed, and listens. The port is
@@ -119,7 +122,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Timeouts == (Timeouts{}) {
 		cfg.Timeouts = DefaultTimeouts
 	}
-	s := &Server{roster: r, listener: listener, log: cfg.Log, secure: secure != nil, metrics: metrics, checkpoints: cfg.Checkpoints}
+	s := &Server{roster: r, listener: listener, log: cfg.Log, secure: secure != nil, metrics: metrics, checkpoints: cfg.Checkpoints, erasures: cfg.Erasures}
 	s.http = &http.Server{
 		Handler:           s.handler(cfg),
 		TLSConfig:         secure,
@@ -272,6 +275,9 @@ func (s *Server) Run(ctx context.Context) error {
 		workers.Go(func() {
 			job.Checkpoints(background, s.roster, s.checkpoints.File, s.checkpoints.Every, s.log)
 		})
+	}
+	if s.erasures != "" {
+		workers.Go(func() { job.Erasures(background, s.roster, s.erasures, s.log) })
 	}
 	s.metrics.start(s.roster, s.log)
 	s.log.Info("serving", "addr", s.Addr(), "tls", s.secure, "database", s.roster.Engine())

@@ -76,7 +76,8 @@ func postgresKind(err error) error {
 	return nil
 }
 
-func isPostgres(dsn string) bool {
+// IsPostgres says whether a database is named by the URL of a PostgreSQL server.
+func IsPostgres(dsn string) bool {
 	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
 }
 

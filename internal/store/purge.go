@@ -123,11 +123,12 @@ func (tx *Tx) EraseAtOnce(ctx context.Context, leaving []directory.Candidate) er
 	return tx.closeRemoval(ctx, tx.batch.Removal)
 }
 
-// erase deletes memberships that the removal ended, children first.
+// erase deletes memberships that the removal ended, children first, and notes
+// which they were: a backup may still have them.
 func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal directory.RemovalID) error {
 	ids, persons := split(members)
 	list := jsonInts(ids)
-	for _, query := range []string{purgeTasks, purgeRoles, purgeGroups, purgeProfiles, purgeChanges} {
+	for _, query := range []string{noteErasures, purgeTasks, purgeRoles, purgeGroups, purgeProfiles, purgeChanges} {
 		if err := tx.exec(ctx, query, tx.account, list); err != nil {
 			return wrapf(err, "erase what hangs on the members")
 		}

@@ -59,7 +59,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 		s.clock = time.Now
 	}
 	var err error
-	if isPostgres(dsn) {
+	if IsPostgres(dsn) {
 		err = s.openPostgres(ctx, dsn)
 	} else if scheme, _, isURL := strings.Cut(dsn, "://"); isURL { // the rest may hold a password
 		err = fmt.Errorf("a database cannot be at %s://: give the path of a SQLite file, or a postgres:// URL", scheme)

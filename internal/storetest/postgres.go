@@ -311,3 +311,15 @@ func freePort() (port int, err error) {
 	}
 	return 0, err
 }
+
+// Tool runs a program of the PostgreSQL server's own version.
+func Tool(t testing.TB, name string, args ...string) {
+	t.Helper()
+	dir, err := postgresBin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(dir, name), args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", name, err, out)
+	}
+}
