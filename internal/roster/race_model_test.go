@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,13 +20,49 @@ import (
 )
 
 // directoryModel is an account as a serial history leaves it. Addresses are
-// folded, and groups sorted.
+// folded, and what somebody has is sorted: the names of groups, a first name and an
+// org user id behind words of their own, and adminRole.
 type directoryModel struct {
 	owner   string
-	live    map[string][]string            // address -> the groups of this life
-	removed map[string]map[string][]string // removal -> address -> the groups of that life
+	live    map[string][]string            // address -> what they have in this life
+	removed map[string]map[string][]string // removal -> address -> what they had in that life
 	groups  map[string]bool
 	bots    map[string]string // name -> address of the owner
+}
+
+// What members have besides groups. Each sorts behind those.
+const (
+	adminRole  = "the admin role"
+	firstWord  = "named "
+	orgIDWord  = "numbered "
+	groupsWord = "group " // begins the name of each group
+)
+
+// orgIDOf is the org user id of somebody who has these things, or nothing.
+func orgIDOf(things []string) string {
+	for _, thing := range things {
+		if id, ok := strings.CutPrefix(thing, orgIDWord); ok {
+			return id
+		}
+	}
+	return ""
+}
+
+// holds says whether somebody who is live, but not that one, has the org user id.
+func (m *directoryModel) holds(orgID, but string) bool {
+	for email, things := range m.live {
+		if email != but && orgID != "" && orgIDOf(things) == orgID {
+			return true
+		}
+	}
+	return false
+}
+
+// with is a sorted list with one more, which it has once.
+func with(things []string, thing string) []string {
+	all := append(slices.Clone(things), thing)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (m *directoryModel) clone() *directoryModel {
@@ -52,171 +87,6 @@ func (m *directoryModel) String() string {
 	}
 	slices.Sort(lines)
 	return strings.Join(append(lines, "owned by "+m.owner), "\n")
-}
-
-// operation is something that is done to an account: what it is called, what it
-// does to the model and what comes of it, and how it is done.
-type operation struct {
-	name  string
-	apply func(*directoryModel) (outcome string)
-	do    func(*modelRace) (outcome string, err error)
-}
-
-func removeOp(name string, emails []string) operation {
-	return operation{
-		name: fmt.Sprintf("%s: remove %v", name, emails),
-		apply: func(m *directoryModel) string {
-			out := outcomes{}
-			gone := map[string][]string{}
-			for _, email := range emails {
-				groups, live := m.live[email]
-				switch owns := slices.Contains(slices.Collect(maps.Values(m.bots)), email); {
-				case !live:
-					out[email] = string(directory.ReasonUserNotFound)
-				case email == m.owner:
-					out[email] = string(directory.ReasonAccountOwner)
-				case owns:
-					out[email] = string(directory.ReasonBotOwner)
-				default:
-					gone[email] = groups
-					delete(m.live, email)
-				}
-			}
-			m.removed[name] = gone
-			return out.String()
-		},
-		do: func(r *modelRace) (string, error) {
-			refs := make([]directory.UserRef, len(emails))
-			for i, email := range emails {
-				refs[i] = directory.UserRef{Text: email}
-			}
-			out, err := r.roster.RemoveUsers(context.Background(), r.caller, refs, roster.RemovalOptions{})
-			r.removals.set(name, out.PublicID)
-			return refusals(refs, out.Refused).String(), err
-		},
-	}
-}
-
-func restoreOp(removal string) operation {
-	return operation{
-		name: "restore " + removal,
-		apply: func(m *directoryModel) string {
-			out := outcomes{}
-			for email, groups := range m.removed[removal] {
-				if _, exists := m.live[email]; exists {
-					out[email] = string(directory.ReasonUserExists)
-					continue
-				}
-				m.live[email] = slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return !m.groups[g] })
-				delete(m.removed[removal], email)
-			}
-			return out.String()
-		},
-		do: func(r *modelRace) (string, error) {
-			out, err := r.roster.RestoreUsers(context.Background(), r.caller, "", r.removals.get(removal), nil, roster.RestoreOptions{})
-			return refusals(out.Refs, out.Refused).String(), err
-		},
-	}
-}
-
-func createOp(emails []string) operation {
-	return operation{
-		name: fmt.Sprintf("create %v", emails),
-		apply: func(m *directoryModel) string {
-			created := 0
-			for _, email := range emails {
-				if _, exists := m.live[email]; !exists {
-					m.live[email] = nil
-					created++
-				}
-			}
-			return strconv.Itoa(created)
-		},
-		do: func(r *modelRace) (string, error) {
-			rows := make([]roster.ImportRow, len(emails))
-			for i, email := range emails {
-				rows[i] = roster.ImportRow{Line: i + 1, Email: email}
-			}
-			out, err := r.roster.ImportUsers(context.Background(), auth.Operator(), r.account, rows, roster.ImportOptions{SkipBad: true})
-			return strconv.Itoa(out.Created), err
-		},
-	}
-}
-
-func groupOp(name string, emails []string) operation {
-	return operation{
-		name: fmt.Sprintf("%s of %v", name, emails),
-		apply: func(m *directoryModel) string {
-			for _, email := range emails {
-				if _, live := m.live[email]; !live {
-					return "not found"
-				}
-			}
-			m.groups[name] = true
-			for _, email := range emails {
-				m.live[email] = append(slices.Clone(m.live[email]), name)
-			}
-			return ""
-		},
-		do: func(r *modelRace) (string, error) {
-			id, err := r.roster.CreateGroup(context.Background(), auth.Operator(), r.account, name, emails)
-			r.groups.set(name, id)
-			return notFound(err)
-		},
-	}
-}
-
-func deleteGroupOp(name string) operation {
-	return operation{
-		name: "delete " + name,
-		apply: func(m *directoryModel) string {
-			if !m.groups[name] {
-				return "not found"
-			}
-			delete(m.groups, name)
-			for email, groups := range m.live {
-				m.live[email] = slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return g == name })
-			}
-			return ""
-		},
-		do: func(r *modelRace) (string, error) {
-			return notFound(r.roster.DeleteGroup(context.Background(), auth.Operator(), r.account, r.groups.get(name)))
-		},
-	}
-}
-
-// transferOp gives a bot, or without one the account, to somebody.
-func transferOp(bot, email string) operation {
-	return operation{
-		name: fmt.Sprintf("give %q to %s", bot, email),
-		apply: func(m *directoryModel) string {
-			if _, live := m.live[email]; !live {
-				return "not found"
-			}
-			if bot == "" {
-				m.owner = email
-			} else {
-				m.bots[bot] = email
-			}
-			return ""
-		},
-		do: func(r *modelRace) (string, error) {
-			var err error
-			if bot == "" {
-				_, err = r.roster.TransferAccount(context.Background(), auth.Operator(), r.account, email)
-			} else {
-				_, err = r.roster.TransferBot(context.Background(), auth.Operator(), r.account, r.bots[bot], email)
-			}
-			return notFound(err)
-		},
-	}
-}
-
-func notFound(err error) (string, error) {
-	if errors.Is(err, directory.ErrNotFound) {
-		return "not found", nil
-	}
-	return "", err
 }
 
 // outcomes are what became of those who were refused.
@@ -271,6 +141,7 @@ type modelRace struct {
 	removals ids
 	groups   ids
 	bots     map[string]string
+	admin    string // id of the admin role
 	names    int
 }
 
@@ -293,11 +164,22 @@ func (r *modelRace) people() []string {
 	return picked[:n]
 }
 
+// orgID draws an org user id of two, or none.
+func (r *modelRace) orgID() string { return []string{"", "A", "B"}[r.random.IntN(3)] }
+
+// someGroup draws one of the groups, or none.
+func (r *modelRace) someGroup(groups []string) string {
+	if len(groups) == 0 || r.random.IntN(2) == 0 {
+		return ""
+	}
+	return groups[r.random.IntN(len(groups))]
+}
+
 // draw makes up an operation on an account in that state.
 func (r *modelRace) draw(m *directoryModel) operation {
 	r.names++
 	removals, groups := slices.Sorted(maps.Keys(m.removed)), slices.Sorted(maps.Keys(m.groups))
-	switch kind := r.random.IntN(10); {
+	switch kind := r.random.IntN(16); {
 	case kind < 2 && len(removals) > 0:
 		return restoreOp(removals[max(0, len(removals)-1-r.random.IntN(3))])
 	case kind < 4:
@@ -308,7 +190,13 @@ func (r *modelRace) draw(m *directoryModel) operation {
 		return deleteGroupOp(groups[r.random.IntN(len(groups))])
 	case kind == 6:
 		return transferOp("bot", r.people()[0])
-	case kind == 7:
+	case kind < 10:
+		return makeOp(r.people()[0], r.orgID(), r.someGroup(groups))
+	case kind < 12:
+		return changeOp(r.people(), fmt.Sprintf("%06d", r.names), r.orgID(), r.someGroup(groups), r.random.IntN(2) == 0)
+	case kind < 14:
+		return assignOp(r.people(), r.random.IntN(2) == 0)
+	case kind == 14:
 		return transferOp("", append(r.people(), "owner@x.io")[r.random.IntN(2)])
 	}
 	return removeOp(fmt.Sprintf("removal %06d", r.names), r.people())
@@ -324,6 +212,10 @@ SELECT 1, email_key, '' FROM live_members WHERE account_id = $1
 UNION ALL SELECT 2, m.email_key, COALESCE(g.name, 'a group that is gone') FROM live_group_members x
   JOIN live_members m ON m.account_id = x.account_id AND m.id = x.member_id
   LEFT JOIN groups g ON g.account_id = x.account_id AND g.id = x.group_id WHERE x.account_id = $1
+UNION ALL SELECT 2, m.email_key, 'numbered ' || m.org_user_id FROM live_members m WHERE m.account_id = $1 AND m.org_user_id <> ''
+UNION ALL SELECT 2, m.email_key, 'named ' || f.first_name FROM live_members m JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id
+  WHERE m.account_id = $1 AND f.first_name <> ''
+UNION ALL SELECT 2, m.email_key, 'the admin role' FROM live_member_roles x JOIN live_members m ON m.account_id = x.account_id AND m.id = x.member_id WHERE x.account_id = $1
 UNION ALL SELECT 3, b.name, COALESCE(m.email_key, 'nobody') FROM bots b
   LEFT JOIN live_members m ON m.account_id = b.account_id AND m.id = b.owner_id WHERE b.account_id = $1
 UNION ALL SELECT 4, m.email_key, '' FROM accounts a
@@ -380,8 +272,8 @@ func (r *modelRace) pairs(n int) (ordered int) {
 }
 
 // TestPairsAtOnceAreExplainedByAnOrder is promise R5: of two things done to an
-// account at once, removals, restorations, re-creations, groups and transfers,
-// some serial order explains what came of both and what is left. An account and
+// account at once, removals, restorations, creations, changes, groups, roles and
+// transfers, some serial order explains what came of both and what is left. An account and
 // each bot have a live owner, and nobody gets back what another life had.
 func TestPairsAtOnceAreExplainedByAnOrder(t *testing.T) {
 	t.Parallel()
@@ -402,9 +294,11 @@ func TestPairsAtOnceAreExplainedByAnOrder(t *testing.T) {
 				must(t, err)
 				bot, err := r.CreateBot(context.Background(), auth.Operator(), account, "bot", "owner@x.io")
 				must(t, err)
+				role, err := r.FindRole(context.Background(), auth.Operator(), account, directory.AdminRole, directory.RoleAdmin)
+				must(t, err)
 				race := &modelRace{
 					T: t, db: storetest.SQL(t, dsn), roster: r, account: account, caller: callerOf(t, dsn, account), random: rand.New(rand.NewPCG(seed, uint64(i))),
-					bots: map[string]string{"bot": bot},
+					bots: map[string]string{"bot": bot}, admin: role.PublicID,
 				}
 				t.Logf("of %d pairs the order is seen in %d", pairs, race.pairs(pairs))
 			})
@@ -416,8 +310,8 @@ func TestPairsAtOnceAreExplainedByAnOrder(t *testing.T) {
 func TestAnomaliesAreSeen(t *testing.T) {
 	t.Parallel()
 	begin := &directoryModel{
-		owner: "o", live: map[string][]string{"o": nil, "a": {"g"}}, groups: map[string]bool{"g": true}, bots: map[string]string{"bot": "o"},
-		removed: map[string]map[string][]string{"r": {"b": {"g"}}},
+		owner: "o", live: map[string][]string{"o": nil, "a": {"group g"}}, groups: map[string]bool{"group g": true}, bots: map[string]string{"bot": "o"},
+		removed: map[string]map[string][]string{"r": {"b": {"group g"}}},
 	}
 	for _, c := range []struct {
 		says    string
@@ -431,13 +325,31 @@ func TestAnomaliesAreSeen(t *testing.T) {
 			"two lives in one",
 			[2]operation{restoreOp("r"), createOp([]string{"b"})},
 			[2]string{"b USER_EXISTS", "1"},
-			"a in [g]\nb in [g]\nbot of o\no in []\nowned by o",
+			"a in [group g]\nb in [group g]\nbot of o\no in []\nowned by o",
 		},
 		{
 			"a restored member in a group that is gone",
-			[2]operation{restoreOp("r"), deleteGroupOp("g")},
+			[2]operation{restoreOp("r"), deleteGroupOp("group g")},
 			[2]string{},
-			"a in []\nb in [g]\nbot of o\no in []\nowned by o",
+			"a in []\nb in [group g]\nbot of o\no in []\nowned by o",
+		},
+		{
+			"two with one org id",
+			[2]operation{makeOp("c", "A", ""), makeOp("d", "A", "")},
+			[2]string{},
+			"a in [group g]\nbot of o\nc in [numbered A]\nd in [numbered A]\no in []\nowned by o",
+		},
+		{
+			"a role that outlives a removal",
+			[2]operation{assignOp([]string{"a"}, true), removeOp("1", []string{"a"})},
+			[2]string{"USER_NOT_FOUND", ""},
+			"a in [the admin role]\nbot of o\no in []\nowned by o",
+		},
+		{
+			"one of two changes lost",
+			[2]operation{changeOp([]string{"a"}, "x", "", "", false), changeOp([]string{"a"}, "", "A", "", false)},
+			[2]string{},
+			"a in [group g named x]\nbot of o\no in []\nowned by o",
 		},
 		{"nobody owns it", [2]operation{removeOp("1", []string{"a"}), transferOp("", "a")}, [2]string{}, "bot of o\no in []\nowned by "},
 	} {
