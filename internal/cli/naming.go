@@ -11,6 +11,7 @@ import (
 
 	"roster/client"
 	"roster/internal/directory"
+	"roster/internal/peoplefile"
 )
 
 // naming is how a command is told which users are meant: by arguments or a file.
@@ -85,8 +86,13 @@ func (n *naming) collect(e *env, args []string) (ids []string, skipped []failedJ
 		if err != nil {
 			return nil, nil, err
 		}
-		if ids, skipped, n.orgIDs, err = parseLeavers(text, n.orgIDs); err != nil {
+		read, err := peoplefile.ReadIDs(text, n.orgIDs)
+		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", n.from, err)
+		}
+		ids, n.orgIDs = read.IDs, read.ByOrgID
+		for _, line := range read.Skipped {
+			skipped = append(skipped, failedJSON{Line: line, Reason: "the row has no " + read.Column()})
 		}
 	}
 	ids = n.unique(ids)
@@ -111,54 +117,4 @@ func (n *naming) unique(ids []string) []string {
 		seen[key] = struct{}{}
 		return twice
 	})
-}
-
-// parseLeavers reads a file of leavers: a table whose header names a column of
-// ids, or one id on each line. byOrgID says which ids these are: never both,
-// since the two could name two people in one row.
-func parseLeavers(text []byte, orgIDs bool) (ids []string, skipped []failedJSON, byOrgID bool, err error) {
-	comma, ok := splitHeader(firstLine(text), "emailId", "orgUserId")
-	if !ok {
-		ids, err = parseLines(text)
-		return ids, nil, orgIDs, err
-	}
-	t, err := readTable(text, comma, nil)
-	if err != nil {
-		return nil, nil, false, err
-	}
-	name := "emailId"
-	if orgIDs || t.column(name) < 0 {
-		name = "orgUserId"
-	}
-	column := t.column(name)
-	if column < 0 {
-		return nil, nil, false, fmt.Errorf("it has no column %s", name)
-	}
-	for _, row := range t.rows {
-		if id := row.field(column); id != "" {
-			ids = append(ids, id)
-		} else {
-			skipped = append(skipped, failedJSON{Line: row.line, Reason: "the row has no " + name})
-		}
-	}
-	return ids, skipped, name == "orgUserId", nil
-}
-
-// parseLines reads a file with one id on each line, in quotes or not.
-func parseLines(text []byte) (ids []string, err error) {
-	line := 0
-	for l := range strings.Lines(string(text)) {
-		line++
-		id := strings.TrimSpace(l)
-		switch {
-		case id == "":
-			continue
-		case len(id) > 1 && id[0] == '"' && id[len(id)-1] == '"':
-			id = strings.TrimSpace(strings.ReplaceAll(id[1:len(id)-1], `""`, `"`))
-		case strings.ContainsAny(id, delimiters):
-			return nil, fmt.Errorf("line %d has several columns, and the first line does not name them: add a header with emailId or orgUserId", line)
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
 }

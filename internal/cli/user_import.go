@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/peoplefile"
 	"roster/internal/roster"
 )
 
@@ -73,6 +75,20 @@ a text, and kept where it has none.`,
 	return cmd
 }
 
+// readFile reads a file of people whole; "-" is standard input. It must be UTF-8.
+func (e *env) readFile(name string) (text []byte, err error) {
+	if name == "-" {
+		name = "standard input"
+		text, err = io.ReadAll(e.in)
+	} else {
+		text, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return peoplefile.Decode(name, text)
+}
+
 // importColumns are the names of the columns, emailId first.
 func importColumns() []string {
 	names := []string{"emailId", "orgUserId"}
@@ -85,33 +101,33 @@ func importColumns() []string {
 // parseImport reads the rows of an import file.
 func (e *env) parseImport(text []byte) ([]roster.ImportRow, error) {
 	columns := importColumns()
-	comma, ok := splitHeader(firstLine(text), columns[0])
+	comma, ok := peoplefile.SplitHeader(peoplefile.FirstLine(text), columns[0])
 	if !ok {
-		return nil, fmt.Errorf("the first line must name the columns, emailId among them, not %q", firstLine(text))
+		return nil, fmt.Errorf("the first line must name the columns, emailId among them, not %q", peoplefile.FirstLine(text))
 	}
 	lines := bytes.Count(text, []byte("\n"))
 	bar := e.progress("Reading lines", lines)
 	defer bar.end()
-	t, err := readTable(text, comma, bar)
+	t, err := peoplefile.ReadTable(text, comma, bar.at)
 	if err != nil {
 		return nil, err
 	}
 	bar.at(lines)
-	for i, name := range t.header {
-		known := slices.ContainsFunc(columns, func(c string) bool { return foldColumn(c) == name })
+	for i, name := range t.Header {
+		known := slices.ContainsFunc(columns, func(c string) bool { return peoplefile.Fold(c) == name })
 		if !known {
-			return nil, fmt.Errorf("column %q is not known: rename or delete it; the known ones are %s", t.names[i], strings.Join(columns, ", "))
+			return nil, fmt.Errorf("column %q is not known: rename or delete it; the known ones are %s", t.Names[i], strings.Join(columns, ", "))
 		}
-		if slices.Index(t.header, name) != i {
-			return nil, fmt.Errorf("column %q is there twice", t.names[i])
+		if slices.Index(t.Header, name) != i {
+			return nil, fmt.Errorf("column %q is there twice", t.Names[i])
 		}
 	}
-	emailID, orgUserID := t.column(columns[0]), t.column(columns[1])
-	rows := make([]roster.ImportRow, len(t.rows))
-	for i, row := range t.rows {
-		rows[i] = roster.ImportRow{Line: row.line, Email: row.field(emailID), OrgUserID: row.field(orgUserID)}
+	emailID, orgUserID := t.Column(columns[0]), t.Column(columns[1])
+	rows := make([]roster.ImportRow, len(t.Rows))
+	for i, row := range t.Rows {
+		rows[i] = roster.ImportRow{Line: row.Line, Email: row.Field(emailID), OrgUserID: row.Field(orgUserID)}
 		for _, f := range rows[i].Profile.Fields() {
-			*f.Text = row.field(t.column(f.Name))
+			*f.Text = row.Field(t.Column(f.Name))
 		}
 	}
 	return rows, nil

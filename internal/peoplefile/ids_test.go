@@ -1,12 +1,12 @@
-package cli
+package peoplefile_test
 
 import (
-	"bytes"
-	"io"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"roster/internal/peoplefile"
 )
 
 func TestLeaverFiles(t *testing.T) {
@@ -47,7 +47,7 @@ func TestLeaverFiles(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			ids, skipped, byOrgID, err := parseLeavers([]byte(test.text), test.orgIDs)
+			got, err := peoplefile.ReadIDs([]byte(test.text), test.orgIDs)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Fatalf("error %v, want one with %q", err, test.err)
@@ -57,18 +57,14 @@ func TestLeaverFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var lines []int
-			for _, s := range skipped {
-				lines = append(lines, s.Line)
-			}
-			if diff := cmp.Diff(test.ids, ids); diff != "" {
+			if diff := cmp.Diff(test.ids, got.IDs); diff != "" {
 				t.Errorf("ids (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.skipped, lines); diff != "" {
+			if diff := cmp.Diff(test.skipped, got.Skipped); diff != "" {
 				t.Errorf("skipped lines (-want +got):\n%s", diff)
 			}
-			if byOrgID != test.byOrgID {
-				t.Errorf("by org id: %v", byOrgID)
+			if got.ByOrgID != test.byOrgID {
+				t.Errorf("by org id: %v", got.ByOrgID)
 			}
 		})
 	}
@@ -84,48 +80,15 @@ func FuzzLeavers(f *testing.F) {
 		f.Add([]byte(seed), true)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, orgIDs bool) {
-		ids, _, _, err := parseLeavers(text, orgIDs)
+		got, err := peoplefile.ReadIDs(text, orgIDs)
 		if err != nil {
 			return
 		}
 		// Quotes and carriage returns are how a file says it, not what it says.
 		bare := strings.NewReplacer(`"`, "", "\r", "")
-		for _, id := range ids {
+		for _, id := range got.IDs {
 			if !strings.Contains(bare.Replace(string(text)), bare.Replace(id)) {
 				t.Fatalf("id %q is not in the file %q", id, text)
-			}
-		}
-	})
-}
-
-// FuzzImport: no file makes the reader fail in any way but with an error, and
-// every text of a row stands in the file.
-func FuzzImport(f *testing.F) {
-	for _, seed := range []string{
-		"emailId\na@x.com", "\ufeffemailId;orgUserId\n\"a@x.com\" ;E1\n\n;\n", "firstName\temail_id\nAnn \"A\"\ta@x.com\r\n", "emailId,\"a\"\"b\"\n\"\n",
-		"emailId,emailId\n", "emailId|nonsense\n", "E-Mail Id\n\"\"\n", "", "\"", "emailId\na,b\n", "emailId,city\na\n\"x\ny\",z",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		rows, err := (&env{err: io.Discard}).parseImport(text)
-		if err != nil {
-			return
-		}
-		bare := strings.NewReplacer(`"`, "", "\r", "")
-		file, lines := bare.Replace(string(text)), bytes.Count(text, []byte("\n"))+1
-		for i, row := range rows {
-			if row.Line < 1 || row.Line > lines || (i > 0 && row.Line <= rows[i-1].Line) {
-				t.Fatalf("row %d is said to be in line %d of %d", i, row.Line, lines)
-			}
-			texts := []string{row.Email, row.OrgUserID}
-			for _, field := range row.Profile.Fields() {
-				texts = append(texts, *field.Text)
-			}
-			for _, text := range texts {
-				if !strings.Contains(file, bare.Replace(text)) {
-					t.Fatalf("%q is not in the file %q", text, file)
-				}
 			}
 		}
 	})

@@ -1,4 +1,7 @@
-package cli
+// Package peoplefile reads the files in which people are named: a table with a
+// header, as spreadsheets save it, or one id on each line. It guesses at nothing
+// that could name somebody else.
+package peoplefile
 
 import (
 	"bytes"
@@ -6,26 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// readFile reads a file of people whole; "-" is standard input. It must be
-// UTF-8; a byte-order mark is cut.
-func (e *env) readFile(name string) ([]byte, error) {
-	var text []byte
-	var err error
-	if name == "-" {
-		name = "standard input"
-		text, err = io.ReadAll(e.in)
-	} else {
-		text, err = os.ReadFile(name)
-	}
-	if err != nil {
-		return nil, err
-	}
+// Decode returns the text of a file, which must be UTF-8, without a byte-order
+// mark. Errors begin with the name.
+func Decode(name string, text []byte) ([]byte, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
 		return nil, fmt.Errorf("%s is UTF-16: save it as UTF-8", name)
@@ -40,21 +31,22 @@ func (e *env) readFile(name string) ([]byte, error) {
 	return text, nil
 }
 
-// table is a CSV file with a header.
-type table struct {
-	header []string // folded by foldColumn
-	names  []string // as written
-	rows   []tableRow
+// Table is a CSV file with a header.
+type Table struct {
+	Header []string // folded by Fold
+	Names  []string // as written
+	Rows   []Row
 }
 
-type tableRow struct {
-	line   int // in the file, from 1
+// Row is a row of a Table.
+type Row struct {
+	Line   int // in the file, from 1
 	fields []string
 }
 
-// field is the row's text in a column, without the blanks around it; empty
+// Field is the row's text in a column, without the blanks around it; empty
 // where the row is too short.
-func (r tableRow) field(column int) string {
+func (r Row) Field(column int) string {
 	if column < 0 || column >= len(r.fields) {
 		return ""
 	}
@@ -64,8 +56,8 @@ func (r tableRow) field(column int) string {
 // delimiters of the files that people bring along.
 const delimiters = ",;\t|"
 
-// foldColumn makes "Email Id", "email_id" and "emailId" one name.
-func foldColumn(name string) string {
+// Fold makes "Email Id", "email_id" and "emailId" one name.
+func Fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || r == '_' || r == '-' {
 			return -1
@@ -74,8 +66,8 @@ func foldColumn(name string) string {
 	}, name)
 }
 
-// firstLine returns the first line that is not blank.
-func firstLine(text []byte) string {
+// FirstLine returns the first line that is not blank.
+func FirstLine(text []byte) string {
 	for l := range bytes.Lines(text) {
 		if trimmed := strings.TrimSpace(string(l)); trimmed != "" {
 			return trimmed
@@ -84,9 +76,9 @@ func firstLine(text []byte) string {
 	return ""
 }
 
-// splitHeader finds the delimiter with which the line names one of the wanted
+// SplitHeader finds the delimiter with which the line names one of the wanted
 // columns, and reports whether there is one.
-func splitHeader(line string, wanted ...string) (comma rune, ok bool) {
+func SplitHeader(line string, wanted ...string) (comma rune, ok bool) {
 	for _, d := range delimiters {
 		r := csv.NewReader(strings.NewReader(line))
 		r.Comma = d
@@ -97,7 +89,7 @@ func splitHeader(line string, wanted ...string) (comma rune, ok bool) {
 		}
 		for _, f := range fields {
 			for _, w := range wanted {
-				if foldColumn(f) == foldColumn(w) {
+				if Fold(f) == Fold(w) {
 					return d, true
 				}
 			}
@@ -106,14 +98,15 @@ func splitHeader(line string, wanted ...string) (comma rune, ok bool) {
 	return 0, false
 }
 
-// readTable reads a file with a header, whose delimiter is comma. Blank lines
-// are skipped, and blanks around quotes are cut. p is told the lines.
-func readTable(text []byte, comma rune, p *progress) (*table, error) {
+// ReadTable reads a file with a header, whose delimiter is comma. Blank lines
+// are skipped, and blanks around quotes are cut. at is told the lines. Errors
+// name the line that is wrong.
+func ReadTable(text []byte, comma rune, at func(line int)) (*Table, error) {
 	r := csv.NewReader(bytes.NewReader(cutBlanks(text, comma)))
 	r.Comma = comma
 	r.TrimLeadingSpace = comma != '\t' // where a tab is no blank
 	r.FieldsPerRecord = -1
-	t := &table{}
+	t := &Table{}
 	for {
 		fields, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -123,20 +116,20 @@ func readTable(text []byte, comma rune, p *progress) (*table, error) {
 			return nil, csvError(err)
 		}
 		line, _ := r.FieldPos(0)
-		p.at(line)
+		at(line)
 		switch {
 		case strings.TrimSpace(strings.Join(fields, "")) == "":
-		case t.header == nil:
+		case t.Header == nil:
 			for _, name := range fields {
-				t.names = append(t.names, strings.TrimSpace(name))
-				t.header = append(t.header, foldColumn(name))
+				t.Names = append(t.Names, strings.TrimSpace(name))
+				t.Header = append(t.Header, Fold(name))
 			}
-		case len(fields) > len(t.header) && strings.TrimSpace(strings.Join(fields[len(t.header):], "")) != "":
+		case len(fields) > len(t.Header) && strings.TrimSpace(strings.Join(fields[len(t.Header):], "")) != "":
 			// Its fields may have moved: the id could be somebody else's.
 			return nil, fmt.Errorf("line %d has %d fields and the header %d: put a text that holds %q in quotes",
-				line, len(fields), len(t.header), comma)
+				line, len(fields), len(t.Header), comma)
 		default:
-			t.rows = append(t.rows, tableRow{line, fields})
+			t.Rows = append(t.Rows, Row{line, fields})
 		}
 	}
 }
@@ -187,10 +180,10 @@ func cutBlanks(text []byte, comma rune) []byte {
 	return out
 }
 
-// column returns the index of the column with that name, or -1.
-func (t *table) column(name string) int {
-	for i, h := range t.header {
-		if h == foldColumn(name) {
+// Column returns the index of the column with that name, or -1.
+func (t *Table) Column(name string) int {
+	for i, h := range t.Header {
+		if h == Fold(name) {
 			return i
 		}
 	}
