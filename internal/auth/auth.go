@@ -46,7 +46,7 @@ func AppCaller(app directory.App, token Claims) Caller {
 func PersonCaller(s directory.Session) Caller {
 	c := Caller{Actor: directory.Actor{Kind: directory.ActorPerson, ID: int64(s.Person)}, person: true}
 	if s.In != nil {
-		c.Account, c.rights = s.In.Account.ID, s.In.Rights
+		c.Account, c.rights, c.Actor.Label = s.In.Account.ID, s.In.Rights, s.In.Email
 	}
 	return c
 }

@@ -107,8 +107,7 @@ func (q *request) serve() error {
 		return errForeign
 	}
 	if q.r.Method == http.MethodPost {
-		q.r.Body = http.MaxBytesReader(q.w, q.r.Body, maxForm)
-		if err := q.r.ParseForm(); err != nil {
+		if err := q.parseForm(rt); err != nil {
 			return errForm
 		}
 	}
@@ -128,6 +127,19 @@ func (q *request) serve() error {
 		}
 	}
 	return rt.handle(q)
+}
+
+// parseForm reads a posted form, which may hold a file where it may be long.
+func (q *request) parseForm(rt route) error {
+	most := int64(maxForm)
+	if strings.HasPrefix(rt.pattern, Root+"/users/") || strings.HasPrefix(rt.pattern, Root+"/removals/") {
+		most = maxList
+	}
+	q.r.Body = http.MaxBytesReader(q.w, q.r.Body, most)
+	if strings.HasPrefix(q.r.Header.Get("Content-Type"), "multipart/form-data") {
+		return q.r.ParseMultipartForm(most) // all of it in memory
+	}
+	return q.r.ParseForm()
 }
 
 // identify finds the session of a request, if it has one.

@@ -121,13 +121,13 @@ func give(t testing.TB, s *rostertest.Server, account, roleID, email string) {
 type world struct {
 	*rostertest.Server
 	account, other string
-	app            string
+	app, removal   string
 }
 
 const (
 	owner, admin, apps, viewer, helper, plain = "owner@example.com", "admin@example.com", "apps@example.com", "viewer@example.com", "helper@example.com", "plain@example.com"
 
-	stranger = "stranger@example.com"
+	stranger, left = "stranger@example.com", "left@example.com"
 )
 
 func newWorld(t *testing.T, dsn string) *world {
@@ -147,7 +147,13 @@ func newWorld(t *testing.T, dsn string) *world {
 		setPassword(t, s, w.account, email)
 	}
 	setPassword(t, s, w.other, stranger)
-	w.app = s.App(w.account).ClientID
+	app := s.App(w.account)
+	w.app = app.ClientID
+	s.Users(w.account, left)
+	w.removal = s.Remove(app, `{"deleteEmailIds":["`+left+`"]}`).Header.Get("X-Removal-Id")
+	if err := s.Roster.FlushNotes(context.Background(), true); err != nil { // not between two dumps
+		t.Fatal(err)
+	}
 	return w
 }
 
@@ -159,6 +165,8 @@ func (w *world) fill(pattern string) string {
 		switch name {
 		case "{app}":
 			return w.app
+		case "{removal}":
+			return w.removal
 		case "{number}":
 			return "1"
 		}

@@ -30,6 +30,9 @@ func loadPages(f files) pages {
 		"stamp":   stamp,
 		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"grouped": grouped,
+		"by":      by,
+		"add":     func(a, b int) int { return a + b },
+		"why":     func(r directory.Reason) string { return whyTexts[r] },
 	}
 	layout := template.Must(template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	found, err := fs.Glob(templateFiles, "templates/*.html")
@@ -103,6 +106,14 @@ func (v view) InApps() bool {
 	return slices.Contains([]string{"apps", "app", "appform", "appdelete", "secret", "secretform", "retire", "token"}, v.Page)
 }
 
+// InRemove reports whether the page is about removing users.
+func (v view) InRemove() bool { return v.Page == "remove" || v.Page == "removepreview" }
+
+// InRemovals reports whether the page is about removals that were made.
+func (v view) InRemovals() bool {
+	return slices.Contains([]string{"removals", "removal", "restore", "restored"}, v.Page)
+}
+
 // Role is what the person is in the account, in a word or two.
 func (v view) Role() string {
 	if v.In.Rights.Owner {
@@ -135,9 +146,11 @@ func (q *request) show(page, title string, data any) error {
 // flashes are what the page after a redirect may say was done. The cookie holds
 // the key, so that nobody can put words into the page.
 var flashes = map[string]string{
-	"password-set":   "Your password is set. Sign in with it.",
-	"signed-out":     "You are signed out.",
-	"session-ended":  "The session is ended.",
+	"password-set":      "Your password is set. Sign in with it.",
+	"signed-out":        "You are signed out.",
+	"session-ended":     "The session is ended.",
+	"removal-cancelled": "The removal is stopped. Whoever it had removed stays removed, and can be restored.",
+
 	"app-saved":      "The app is saved. It holds from its next call on.",
 	"app-same":       "Nothing was changed.",
 	"app-enabled":    "The app is enabled. It can call again.",

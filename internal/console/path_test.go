@@ -133,7 +133,7 @@ func TestFirstRunToRemoval(t *testing.T) {
 var screenshots = flag.String("screenshots", "", "directory to write the screenshots of the documents to")
 
 // pictured are the pages that the documents show.
-var pictured = []string{"signin-dark", "overview", "app", "new-app-phone-dark"}
+var pictured = []string{"signin-dark", "overview", "app", "new-app-phone-dark", "remove-preview", "removal"}
 
 // Every page is checked in light and dark, wide and on a phone; see checks.js. With
 // -screenshots the pages are written to files, too.
@@ -172,6 +172,21 @@ func TestPagesAtAllWidths(t *testing.T) {
 	shoot("edit-app", "/console/apps/"+ids[0]+"/edit")
 	shoot("delete-app", "/console/apps/"+ids[0]+"/delete")
 	shoot("add-secret", "/console/apps/"+ids[0]+"/secrets/new")
+	removal := sampleRemoval(t, s, account)
+	shoot("remove", "/console/users/remove")
+	shoot("removals", "/console/removals")
+	shoot("removal", "/console/removals/"+removal)
+	shoot("undo", "/console/removals/"+removal+"/restore")
+	for _, size := range sizes {
+		b.look(size.width, size.height, size.dark)
+		b.visit("/console/users/remove")
+		b.fill("list", "ann@example.com\nbo@example.com\nolga.owner@example.com\nnobody-at-all-with-a-very-long-address-indeed@a-department-of-ours.example.com\n")
+		b.click("main form button")
+		b.wantText("h1", "Remove users?")
+		if name := "remove-preview" + size.name; *screenshots != "" && slices.Contains(pictured, name) {
+			b.picture(filepath.Join(*screenshots, "console-"+name+".png"))
+		}
+	}
 	shoot("sessions", "/console/sessions")
 	shoot("accounts", "/console/accounts")
 	shoot("not-found", "/console/nothing")
@@ -180,6 +195,26 @@ func TestPagesAtAllWidths(t *testing.T) {
 		b.visit("/console/apps/" + ids[0])
 		b.click(`form[action$="/token"] button`)
 	}
+}
+
+// sampleRemoval makes removals that show what there is to show.
+func sampleRemoval(t *testing.T, s *rostertest.Server, account string) (id string) {
+	t.Helper()
+	var people []string
+	for i := range 30 {
+		people = append(people, fmt.Sprintf("leaver.%02d@example.com", i))
+	}
+	s.Users(account, people...)
+	s.Bot(account, "Help desk", people[0])
+	app := s.App(account)
+	for i := range 3 {
+		body := `{"deleteEmailIds":["` + strings.Join(people[10*i:10*i+10], `","`) + `","olga.owner@example.com","<who>@example.com"]}`
+		id = s.Remove(app, body).Header.Get("X-Removal-Id")
+	}
+	if _, err := s.Roster.RestoreUsers(context.Background(), auth.Operator(), account, id, []directory.UserRef{{Text: people[25]}}, roster.RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 // sampleApps makes apps that show what there is to show.

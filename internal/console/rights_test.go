@@ -18,8 +18,15 @@ import (
 var (
 	openRoutes = []string{"GET /console/static/{file}", "GET /console/sign-in", "POST /console/sign-in", "GET /console/link/{token}", "POST /console/link/{token}"}
 	ownRoutes  = []string{"GET /console", "GET /console/accounts", "POST /console/accounts", "GET /console/sessions", "POST /console/sessions/end", "POST /console/sign-out"}
-	seeRoutes  = []string{"GET /console/apps", "GET /console/apps/{app}"}
+	seeRoutes  = []string{
+		"GET /console/apps", "GET /console/apps/{app}",
+		"GET /console/removals", "GET /console/removals/{removal}", "GET /console/removals/{removal}/not-removed.csv",
+	}
 )
+
+// may is what somebody may do with a part of the console, as the status of its
+// pages: of those that only show, and of the others.
+type may struct{ see, change int }
 
 // Every route by everybody: whoever may not is refused, and nothing is changed.
 // The routes come from the console's own table, so a new one is a case too.
@@ -29,16 +36,17 @@ func TestEveryRouteByEveryRole(t *testing.T) {
 	type who struct {
 		name        string
 		client      *client
-		see, change int // of apps
+		apps, users may
 	}
+	all, look, none := may{200, 200}, may{200, 403}, may{403, 403}
 	people := []who{
-		{"anonymous", newClient(t, w.Server), 0, 0},
-		{"owner", signedIn(t, w.Server, owner), 200, 200},
-		{"admin", signedIn(t, w.Server, admin), 200, 200},
-		{"custom role with the right", signedIn(t, w.Server, apps), 200, 200},
-		{"read-only", signedIn(t, w.Server, viewer), 200, 403},
-		{"custom role without the right", signedIn(t, w.Server, helper), 403, 403},
-		{"other account", signedIn(t, w.Server, stranger), 404, 404},
+		{"anonymous", newClient(t, w.Server), may{}, may{}},
+		{"owner", signedIn(t, w.Server, owner), all, all},
+		{"admin", signedIn(t, w.Server, admin), all, all},
+		{"custom role for apps", signedIn(t, w.Server, apps), all, none},
+		{"read-only", signedIn(t, w.Server, viewer), look, look},
+		{"custom role for users", signedIn(t, w.Server, helper), none, all},
+		{"other account", signedIn(t, w.Server, stranger), may{404, 404}, may{404, 404}},
 	}
 	refused := 0
 	for _, p := range people {
@@ -47,12 +55,16 @@ func TestEveryRouteByEveryRole(t *testing.T) {
 			if slices.Contains(openRoutes, rt) || slices.Contains(ownRoutes, rt) {
 				continue
 			}
-			want := p.change
-			if slices.Contains(seeRoutes, rt) {
-				want = p.see
+			part := p.apps
+			if !strings.HasPrefix(pattern, "/console/apps") {
+				part = p.users
 			}
-			// Where no app is named the other account sees its own.
-			ownList := p.name == "other account" && !strings.Contains(pattern, "{app}")
+			want := part.change
+			if slices.Contains(seeRoutes, rt) {
+				want = part.see
+			}
+			// Where nothing is named the other account sees its own.
+			ownList := p.name == "other account" && !strings.Contains(pattern, "{")
 			if want == http.StatusOK || ownList {
 				if method == http.MethodGet && p.client.get(w.fill(pattern)).status != http.StatusOK {
 					t.Errorf("%s as %s is refused", rt, p.name)
@@ -69,8 +81,8 @@ func TestEveryRouteByEveryRole(t *testing.T) {
 			} else if got.status != want {
 				t.Errorf("%s as %s: %d, want %d", rt, p.name, got.status, want)
 			}
-			if strings.Contains(got.body, w.app) && want == http.StatusNotFound {
-				t.Errorf("%s as %s tells of the app", rt, p.name)
+			if want == http.StatusNotFound && (strings.Contains(got.body, w.app) || strings.Contains(got.body, w.removal)) {
+				t.Errorf("%s as %s tells of another account", rt, p.name)
 			}
 			if diff := cmp.Diff(before, w.Dump()); diff != "" {
 				t.Errorf("%s as %s changed the database: %s", rt, p.name, diff)

@@ -33,8 +33,9 @@ type route struct {
 func (c *Console) table() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	see, change := directory.RightApps.See(), directory.RightApps.Change()
+	seeUsers, changeUsers := directory.RightUsers.See(), directory.RightUsers.Change()
 	none := directory.Need{}
-	const app = Root + "/apps/{app}"
+	const app, removal = Root + "/apps/{app}", Root + "/removals/{removal}"
 	return []route{
 		{get, Root + "/static/{file}", static, none, (*request).file},
 
@@ -49,6 +50,16 @@ func (c *Console) table() []route {
 		{post, Root + "/sessions/end", signedIn, none, (*request).endSession},
 
 		{get, Root, inside, none, (*request).overview},
+
+		{get, Root + "/users/remove", inside, changeUsers, (*request).removePage},
+		{post, Root + "/users/remove/preview", inside, changeUsers, (*request).previewRemoval},
+		{post, Root + "/users/remove", inside, changeUsers, (*request).removeUsers},
+		{get, Root + "/removals", inside, seeUsers, (*request).removalsPage},
+		{get, removal, inside, seeUsers, (*request).removalPage},
+		{get, removal + "/not-removed.csv", inside, seeUsers, (*request).failuresFile},
+		{get, removal + "/restore", inside, changeUsers, (*request).restorePage},
+		{post, removal + "/restore", inside, changeUsers, (*request).restore},
+		{post, removal + "/cancel", inside, changeUsers, (*request).cancelRemoval},
 
 		{get, Root + "/apps", inside, see, (*request).appsPage},
 		{post, Root + "/apps", inside, change, (*request).createApp},

@@ -1,0 +1,212 @@
+package console
+
+import (
+	"encoding/csv"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"roster/internal/directory"
+	"roster/internal/peoplefile"
+	"roster/internal/roster"
+	"roster/internal/web"
+)
+
+// removalsOnPage is how many removals a page of their list has.
+const removalsOnPage = 50
+
+type removalsView struct {
+	directory.RemovalPage
+	Page int // from 1
+}
+
+// Pages is how many there are.
+func (v removalsView) Pages() int { return (v.Total + removalsOnPage - 1) / removalsOnPage }
+
+func (q *request) removalsPage() error {
+	page := 1
+	if text := q.r.URL.Query().Get("page"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1_000_000 {
+			return errNoPage
+		}
+		page = n
+	}
+	list, err := q.roster.Removals(q.r.Context(), q.caller, q.account(), directory.Page{Limit: removalsOnPage, Offset: page - 1})
+	if err != nil {
+		return err
+	}
+	return q.show("removals", "Removals", removalsView{list, page})
+}
+
+// removalView is a removal's page.
+type removalView struct {
+	directory.RemovalRecord
+	Refusals []refused // the first of them
+	Now      int64     // the server's time, in microseconds
+}
+
+// Restorable reports whether anybody can be brought back.
+func (v removalView) Restorable() bool {
+	return v.State.Over() && v.Left() > 0 && v.Purged.IsZero() && v.RestorableUntil.UnixMicro() > v.Now
+}
+
+// Percent is how much of a job is done.
+func (v removalView) Percent() int { return 100 * v.Done() / max(1, v.Requested) }
+
+// by is who asked for a removal, in a word or two.
+func by(r directory.RemovalRecord) string {
+	switch r.Actor.Kind {
+	case directory.ActorApp:
+		return "App " + r.ClientID
+	case directory.ActorPerson:
+		if r.Actor.Label != "" {
+			return r.Actor.Label
+		}
+		return "Admin Console"
+	}
+	return "Operator"
+}
+
+func (q *request) removal() (v removalView, err error) {
+	v.RemovalRecord, err = q.roster.Removal(q.r.Context(), q.caller, q.account(), q.values["removal"])
+	v.Now = q.roster.Now().UnixMicro()
+	return v, err
+}
+
+func (q *request) removalPage() error {
+	v, err := q.removal()
+	if err != nil {
+		return err
+	}
+	err = q.roster.EachRefused(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, func(some []directory.RefusedUser) error {
+		for _, r := range some {
+			if len(v.Refusals) == mostRefused {
+				return errEnough
+			}
+			v.Refusals = append(v.Refusals, refused{Name: r.Ref.Text, Email: r.Email, Reason: r.Reason})
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	if !v.State.Over() {
+		q.w.Header().Set("Refresh", "2") // seconds; it needs no script
+	}
+	return q.show("removal", "Removal", &v)
+}
+
+// errEnough ends a list of which a page shows the beginning.
+var errEnough = errors.New("enough is shown")
+
+// failuresFile answers with everybody who was not removed, as CSV.
+func (q *request) failuresFile() error {
+	v, err := q.removal()
+	if err != nil {
+		return err
+	}
+	if !v.State.Over() {
+		return directory.Errorf(directory.ErrState, "the removal is not over yet")
+	}
+	q.w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
+	q.w.Header().Set("Content-Disposition", `attachment; filename="`+v.PublicID+`-not-removed.csv"`)
+	table := csv.NewWriter(q.w)
+	table.Write([]string{"emailId", "orgUserId", "reasonCode", "reason"}) //nolint:errcheck // sticky
+	err = q.roster.EachRefused(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, func(some []directory.RefusedUser) error {
+		for _, r := range some {
+			email, orgID := r.Ref.Text, ""
+			if r.Ref.Kind == directory.ByOrgUserID {
+				email, orgID = r.Email, r.Ref.Text
+			}
+			table.Write([]string{cell(email), cell(orgID), string(r.Reason), whyTexts[r.Reason]}) //nolint:errcheck // sticky
+		}
+		return table.Error()
+	})
+	table.Flush()
+	if err != nil { // a part must not pass for the whole
+		q.log.Warn("the answer was broken off", "requestId", web.RequestID(q.r.Context()), "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// cell is a text that no spreadsheet takes for a formula.
+func cell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+// restoreForm asks who comes back.
+type restoreForm struct {
+	removalView
+	List  string
+	Error string
+}
+
+func (q *request) restorePage() error {
+	v, err := q.removal()
+	if err != nil {
+		return err
+	}
+	return q.show("restore", "Undo the removal?", &restoreForm{removalView: v})
+}
+
+// restoredView is what came of a restoration.
+type restoredView struct {
+	Removal  string
+	Restored int
+	Refused  []refused
+	Staying  int
+	Lost     []directory.LostObject
+}
+
+func (q *request) restore() error {
+	form := q.r.PostForm
+	f := restoreForm{List: form.Get("list")}
+	var refs []directory.UserRef
+	if form.Get("who") != "all" {
+		list, err := peoplefile.ReadIDs([]byte(f.List), false)
+		switch {
+		case err != nil:
+			f.Error = sentence(err.Error())
+		case len(list.IDs) == 0:
+			f.Error = "The list names nobody."
+		case len(list.IDs) > maxPeople:
+			f.Error = "The list names " + grouped(len(list.IDs)) + " people; " + grouped(maxPeople) + " is the most."
+		}
+		if f.Error != "" {
+			if f.removalView, err = q.removal(); err != nil {
+				return err
+			}
+			q.render(http.StatusUnprocessableEntity, "restore", "Undo the removal?", &f)
+			return nil
+		}
+		refs = userRefs(list.IDs, list.ByOrgID)
+	}
+	ctx := q.r.Context()
+	out, err := q.roster.RestoreUsers(ctx, q.caller, q.account(), q.values["removal"], refs, roster.RestoreOptions{RequestID: web.RequestID(ctx)})
+	if errors.Is(err, directory.ErrGone) {
+		return &pageError{http.StatusGone, "This cannot be undone any more", sentence(err.Error())}
+	}
+	if err != nil {
+		return err
+	}
+	return q.show("restored", "Users restored", restoredView{
+		Removal: q.values["removal"], Restored: out.Restored, Refused: refusedOf(out.Refs, out.Refused),
+		Staying: len(out.Refused), Lost: out.Lost,
+	})
+}
+
+func (q *request) cancelRemoval() error {
+	id := q.values["removal"]
+	if _, err := q.roster.CancelRemoval(q.r.Context(), q.caller, q.account(), id, web.RequestID(q.r.Context())); err != nil {
+		return err
+	}
+	q.setCookie(flashCookie, "removal-cancelled", 60)
+	http.Redirect(q.w, q.r, link("removals", id), http.StatusSeeOther)
+	return nil
+}

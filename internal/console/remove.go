@@ -1,0 +1,203 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"roster/internal/directory"
+	"roster/internal/peoplefile"
+	"roster/internal/roster"
+	"roster/internal/web"
+)
+
+// Bounds of a removal by the console.
+const (
+	maxList   = 20 << 20 // bytes of a form with a list of people
+	maxPeople = 100_000  // of a list
+	// atOnce is how many are removed while the browser waits; more are a job, whose
+	// page shows how far it has come.
+	atOnce = 1000
+	// mostRefused is how many of the refused a page names.
+	mostRefused = 200
+)
+
+// removeForm is the form of a list of people.
+type removeForm struct {
+	List  string
+	ByOrg bool
+	Error string
+}
+
+func (q *request) removePage() error { return q.show("remove", "Remove users", removeForm{}) }
+
+// wrongList shows the form again, with what is wrong.
+func (q *request) wrongList(f removeForm, text string) error {
+	f.Error = text
+	q.render(http.StatusUnprocessableEntity, "remove", "Remove users", f)
+	return nil
+}
+
+// preview shows who would go and who would stay, and asks for the number.
+type preview struct {
+	Going, Staying int
+	Refused        []refused // the first of them
+	Skipped        []int     // lines of the file that name nobody
+	IDs            string    // JSON array
+	ByOrg          bool
+	Job            bool
+	Error          string
+}
+
+// refused is somebody who is not removed, or not restored.
+type refused struct {
+	Name, Email string
+	Reason      directory.Reason
+	Bots        []directory.Bot
+}
+
+// Why is the reason in words.
+func (f refused) Why() string { return whyTexts[f.Reason] }
+
+var whyTexts = map[directory.Reason]string{
+	directory.ReasonInvalidID:    "No address or id",
+	directory.ReasonUserNotFound: "Not a user of this account",
+	directory.ReasonAccountOwner: "Owns the account",
+	directory.ReasonBotOwner:     "Owns bots",
+	directory.ReasonUserExists:   "A user has this address or id again",
+}
+
+// previewRemoval reads the list and tries it without removing anybody.
+func (q *request) previewRemoval() error {
+	f := removeForm{List: q.r.PostForm.Get("list"), ByOrg: q.r.PostForm.Get("kind") == "orgUserId"}
+	text, err := q.listText(f.List)
+	if err != nil {
+		return q.wrongList(f, sentence(err.Error()))
+	}
+	list, err := peoplefile.ReadIDs(text, f.ByOrg)
+	switch {
+	case err != nil:
+		return q.wrongList(f, sentence(err.Error()))
+	case len(list.IDs) == 0:
+		return q.wrongList(f, "The list names nobody.")
+	case len(list.IDs) > maxPeople:
+		return q.wrongList(f, "The list names "+grouped(len(list.IDs))+" people; "+grouped(maxPeople)+" is the most.")
+	}
+	p := preview{Skipped: list.Skipped, ByOrg: list.ByOrgID}
+	return q.showPreview(http.StatusOK, p, list.IDs)
+}
+
+// listText is the text of the uploaded file, or else of the field.
+func (q *request) listText(field string) ([]byte, error) {
+	file, header, err := q.r.FormFile("file")
+	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) || err == nil && header.Size == 0 {
+		return peoplefile.Decode("the list", []byte(field))
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if strings.TrimSpace(field) != "" {
+		return nil, directory.Errorf(directory.ErrInvalid, "give a list or a file, not both")
+	}
+	text, err := io.ReadAll(file)
+	if err != nil {
+		return nil, err
+	}
+	return peoplefile.Decode("the file", text)
+}
+
+// showPreview fills in what a removal of these people would do now.
+func (q *request) showPreview(status int, p preview, ids []string) error {
+	refs := userRefs(ids, p.ByOrg)
+	out, err := q.roster.RemoveUsers(q.r.Context(), q.caller, refs, roster.RemovalOptions{DryRun: true})
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	p.IDs, p.Going, p.Staying, p.Job = string(text), out.Removed, len(out.Refused), len(ids) > atOnce
+	p.Refused = refusedOf(refs, out.Refused)
+	q.render(status, "removepreview", "Remove users?", p)
+	return nil
+}
+
+// userRefs are the people whom ids name.
+func userRefs(ids []string, byOrg bool) []directory.UserRef {
+	refs := make([]directory.UserRef, len(ids))
+	for i, id := range ids {
+		refs[i].Text = id
+		if byOrg {
+			refs[i].Kind = directory.ByOrgUserID
+		}
+	}
+	return refs
+}
+
+// refusedOf are the first of the refused, as a page names them.
+func refusedOf(refs []directory.UserRef, all []directory.Refusal) (some []refused) {
+	for _, r := range all[:min(len(all), mostRefused)] {
+		name := r.Email
+		if r.Ref < len(refs) {
+			name = refs[r.Ref].Text
+		}
+		f := refused{Name: name, Email: r.Email, Reason: r.Reason, Bots: r.Bots}
+		if f.Email == f.Name {
+			f.Email = ""
+		}
+		some = append(some, f)
+	}
+	return some
+}
+
+// removeUsers removes whom the preview showed, if the number that was typed is
+// that of those who went in it.
+func (q *request) removeUsers() error {
+	form := q.r.PostForm
+	var ids []string
+	if err := json.Unmarshal([]byte(form.Get("ids")), &ids); err != nil || len(ids) == 0 || len(ids) > maxPeople {
+		return errForm
+	}
+	p := preview{ByOrg: form.Get("kind") == "orgUserId"}
+	typed := strings.NewReplacer(",", "", ".", "", " ", "", "\u00a0", "").Replace(form.Get("number"))
+	if n, err := strconv.Atoi(typed); err != nil || strconv.Itoa(n) != form.Get("going") {
+		p.Error = "Type the number of users who will be removed."
+		return q.showPreview(http.StatusUnprocessableEntity, p, ids)
+	}
+	refs := userRefs(ids, p.ByOrg)
+	if len(refs) > atOnce {
+		return q.queueRemoval(refs)
+	}
+	o := roster.RemovalOptions{RequestID: web.RequestID(q.r.Context())}
+	out, err := q.roster.RemoveUsers(q.r.Context(), q.caller, refs, o)
+	if err != nil {
+		return err
+	}
+	return q.redirect("/removals/" + out.PublicID)
+}
+
+// queueRemoval makes it a job.
+func (q *request) queueRemoval(refs []directory.UserRef) (err error) {
+	ctx := q.r.Context()
+	spool, err := q.roster.SpoolRemoval(q.caller)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, spool.Drop(context.WithoutCancel(ctx))) }()
+	for _, ref := range refs {
+		if _, err := spool.Add(ctx, ref); err != nil {
+			return err
+		}
+	}
+	record, _, err := spool.Queue(ctx, web.RequestID(ctx), directory.RepeatKey{})
+	if err != nil {
+		return err
+	}
+	return q.redirect("/removals/" + record.PublicID)
+}

@@ -1,0 +1,179 @@
+package console_test
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"roster/internal/storetest"
+)
+
+// hidden is a hidden field of a page's form.
+func (a answer) hidden(name string) string {
+	found := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(a.body)
+	if found == nil {
+		return ""
+	}
+	return html.UnescapeString(found[1])
+}
+
+// told is the number that a tile of a page shows.
+func (a answer) told(id string) string {
+	found := regexp.MustCompile(`id="` + id + `">([^<]*)<`).FindStringSubmatch(a.body)
+	if found == nil {
+		return ""
+	}
+	return found[1]
+}
+
+// The path without a script: a list, the preview, the number, the removal, its
+// report, and the undoing of some.
+func TestRemoveAndUndo(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.Bot(w.account, "Help <desk>", plain)
+		w.Users(w.account, "ann@example.com", "bo@example.com", "cy@example.com")
+		c := signedIn(t, w.Server, helper)
+		before := w.Dump()
+		list := "Name;emailId\nAnn;Ann@Example.com\nBo;bo@example.com\nNobody;\nOwner;" + owner + "\nPlain;" + plain + "\nWho;<who>@example.com\nCy;cy@example.com\n"
+		preview := c.post("/console/users/remove/preview", url.Values{"list": {list}, "kind": {"emailId"}})
+		if preview.status != http.StatusOK || preview.told("going") != "3" || preview.told("staying") != "3" {
+			t.Fatalf("preview: %d\n%s", preview.status, preview.body)
+		}
+		for _, text := range []string{"Owns the account", "Help &lt;desk&gt;", "&lt;who&gt;@example.com", "1 line names nobody and is left out: 4."} {
+			if !strings.Contains(preview.body, text) {
+				t.Errorf("the preview does not say %q", text)
+			}
+		}
+		if fmt.Sprint(before) != fmt.Sprint(w.Dump()) {
+			t.Error("the preview has changed something")
+		}
+		form := func(number string) url.Values {
+			return url.Values{"ids": {preview.hidden("ids")}, "kind": {"emailId"}, "going": {preview.hidden("going")}, "number": {number}}
+		}
+		for _, wrong := range []string{"", "2", "six", "-3", "3.5", "03x"} {
+			if got := c.post("/console/users/remove", form(wrong)); got.status != http.StatusUnprocessableEntity || got.hidden("ids") == "" {
+				t.Errorf("number %q: %d", wrong, got.status)
+			}
+		}
+		if fmt.Sprint(before) != fmt.Sprint(w.Dump()) {
+			t.Error("a wrong number has changed something")
+		}
+		done := c.post("/console/users/remove", form(" 3 "))
+		if !strings.HasPrefix(done.location, "/console/removals/rm-") {
+			t.Fatalf("removal: %d to %q", done.status, done.location)
+		}
+		page := c.get(done.location)
+		if page.told("removed") != "3" || page.told("failed") != "3" || !strings.Contains(page.body, helper) {
+			t.Errorf("removal page:\n%s", page.body)
+		}
+		if list := c.get("/console/removals"); !strings.Contains(list.body, done.location) || !strings.Contains(list.body, w.removal) {
+			t.Error("the list of removals is not whole")
+		}
+		csv := c.get(done.location + "/not-removed.csv")
+		if want := "emailId,orgUserId,reasonCode,reason\n" + owner + ",,ACCOUNT_OWNER,Owns the account\n" + plain + ",,BOT_OWNER,Owns bots\n" +
+			"<who>@example.com,,USER_NOT_FOUND,Not a user of this account\n"; csv.body != want {
+			t.Errorf("the report is\n%s", csv.body)
+		}
+
+		if got := c.get(done.location + "/restore"); got.status != http.StatusOK {
+			t.Errorf("restore page: %d", got.status)
+		}
+		if got := c.post(done.location+"/restore", url.Values{"who": {"some"}}); got.status != http.StatusUnprocessableEntity {
+			t.Errorf("nobody restored: %d", got.status)
+		}
+		some := c.post(done.location+"/restore", url.Values{"who": {"some"}, "list": {"ann@example.com\nzoe@example.com\n"}})
+		if !strings.Contains(some.body, "1 user restored") || !strings.Contains(some.body, "zoe@example.com") {
+			t.Errorf("some restored:\n%s", some.body)
+		}
+		w.Users(w.account, "cy@example.com")
+		rest := c.post(done.location+"/restore", url.Values{"who": {"all"}})
+		if !strings.Contains(rest.body, "1 user restored") || !strings.Contains(rest.body, "A user has this address or id again") {
+			t.Errorf("the rest restored:\n%s", rest.body)
+		}
+		if page := c.get(done.location); page.told("restored") != "2" {
+			t.Errorf("restored %s", page.told("restored"))
+		}
+		for _, back := range []string{"ann@example.com", "bo@example.com", "cy@example.com"} {
+			if !slices.Contains(w.Members(w.account), back) {
+				t.Errorf("%s is not back", back)
+			}
+		}
+		w.VerifyAudit()
+	})
+}
+
+// A long list is a job, whose page shows how far it has come.
+func TestRemoveManyByTheConsole(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		const n = 1500
+		var emails []string
+		for i := range n {
+			emails = append(emails, fmt.Sprintf("user%04d@example.com", i))
+		}
+		w.Users(w.account, emails...)
+		c := signedIn(t, w.Server, owner)
+		preview := c.post("/console/users/remove/preview", url.Values{"list": {strings.Join(emails, "\n")}})
+		if preview.told("going") != "1,500" {
+			t.Fatalf("preview: %d, %s go", preview.status, preview.told("going"))
+		}
+		done := c.post("/console/users/remove", url.Values{"ids": {preview.hidden("ids")}, "going": {"1500"}, "number": {"1,500"}})
+		for deadline := time.Now().Add(time.Minute); ; {
+			page := c.get(done.location)
+			running := page.header.Get("Refresh") != ""
+			if !running && page.told("removed") == "1,500" && strings.Contains(page.body, "1,500 users removed") {
+				break
+			}
+			if time.Now().After(deadline) || !running {
+				t.Fatalf("not done: %d, running %v\n%s", page.status, running, page.body)
+			}
+		}
+		if left := len(w.Members(w.account)); left != 6 {
+			t.Errorf("%d are left", left)
+		}
+		if got := c.post(done.location+"/cancel", nil); got.status != http.StatusConflict {
+			t.Errorf("stopping what is over: %d", got.status)
+		}
+		w.VerifyAudit()
+	})
+}
+
+// What is wrong with a list is said, and nobody is removed.
+func TestListsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.New(t, "sqlite"))
+	c := signedIn(t, w.Server, owner)
+	before := w.Dump()
+	many := strings.Repeat("a@example.com\n", 100_001)
+	for name, list := range map[string]string{
+		"nothing": "", "blanks": " \n\t\n", "columns without a header": "Ann,ann@example.com\n",
+		"not UTF-8": "\xff\xfe", "too many": many, "a quote that does not end": "emailId,n\n\"a@x.com,\nb@x.com,\n",
+	} {
+		if got := c.post("/console/users/remove/preview", url.Values{"list": {list}}); got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, `role="alert"`) {
+			t.Errorf("%s: %d", name, got.status)
+		}
+	}
+	for name, form := range map[string]url.Values{
+		"no ids": {"number": {"1"}, "going": {"1"}}, "no list of ids": {"ids": {`{"a":1}`}, "number": {"1"}, "going": {"1"}},
+		"empty ids": {"ids": {`[]`}, "number": {"0"}, "going": {"0"}}, "null": {"ids": {`null`}, "number": {"0"}, "going": {"0"}},
+	} {
+		if got := c.post("/console/users/remove", form); got.status != http.StatusBadRequest {
+			t.Errorf("%s: %d", name, got.status)
+		}
+	}
+	if got := c.post("/console/users/remove/preview", url.Values{"list": {strings.Repeat("x", 21<<20)}}); got.status != http.StatusBadRequest {
+		t.Errorf("a form that is too long: %d", got.status)
+	}
+	if fmt.Sprint(before) != fmt.Sprint(w.Dump()) {
+		t.Error("something was changed")
+	}
+}
