@@ -206,11 +206,11 @@ func (c *Client) newRequest(ctx context.Context, rq request, body []byte) (*http
 		return nil, err
 	}
 	if body == nil {
-		r.Body = nil
+		r.Body = io.NopCloser(http.NoBody) // not the one that net/http knows
 	} else {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	// net/http must not send a body again by itself: the token may be good for one call.
+	// Without it net/http sends nothing again by itself: the token may be good for one call.
 	r.GetBody = nil
 	for name, value := range map[string]string{"Accept": rq.accept, "Prefer": rq.prefer, "Idempotency-Key": rq.key} {
 		if value != "" {

@@ -47,25 +47,36 @@ func (r *Removal) Over() bool { return r.State != StateQueued && r.State != Stat
 // StartRemoval asks for a removal as a job ("Prefer: respond-async"), of up to a
 // million users, which a host does in the background; WaitRemoval waits for it.
 // DryRun and Atomic cannot be asked for, and IncludeMeta and Codes are ignored.
-// A host that knows no jobs does the removal as a call: then the second result is
-// its answer, and the first is nil. What an error means is as with RemoveUsers.
-func (c *Client) StartRemoval(ctx context.Context, req RemoveUsersRequest) (*Removal, *RemoveUsersResult, error) {
+//
+// A host that knows no jobs would do it as a call. So before its first job a Client
+// asks as it does for DryRun, and such a host is an *OptionError. What other errors
+// mean is as with RemoveUsers.
+func (c *Client) StartRemoval(ctx context.Context, req RemoveUsersRequest) (*Removal, error) {
 	if req.DryRun || req.Atomic {
-		return nil, nil, errors.New("a job is neither a preview nor atomic: use RemoveUsers")
+		return nil, errors.New("a job is neither a preview nor atomic: use RemoveUsers")
+	}
+	if !c.knowsOptions.Load() {
+		err := c.probe(ctx, RemoveUsersRequest{DryRun: true, Atomic: true})
+		if _, ok := errors.AsType[*OptionError](err); ok {
+			return nil, &OptionError{Option: respondAsync}
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	rq := removal(req)
-	rq.prefer, rq.repeat = "respond-async", req.IdempotencyKey != ""
+	rq.prefer, rq.repeat = respondAsync, req.IdempotencyKey != ""
 	a, err := c.call(ctx, rq)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if a.status != http.StatusAccepted {
-		out, err := c.removed(a)
-		return nil, out, err
+		return nil, &OptionError{Option: respondAsync, Removed: true}
 	}
-	job, err := c.readRemoval(a)
-	return job, nil, err
+	return c.readRemoval(a)
 }
+
+const respondAsync = "respond-async"
 
 // Removal reads a removal, with those who were not removed.
 func (c *Client) Removal(ctx context.Context, id string) (*Removal, error) {
@@ -119,14 +130,15 @@ func (c *Client) Removals(ctx context.Context) iter.Seq2[Removal, error] {
 	}.each(ctx, c)
 }
 
-// WaitRemoval reads a removal every so often, a second unless given, until it is
-// over, and returns it then. Each time before that it calls progress, unless that
-// is nil, with what it read. Every reading counts under the host's limits.
+// WaitRemoval reads a removal until it is over, and returns it then. It looks every
+// so often, 3 seconds unless given, at the beginning more often. Each time before
+// the end it calls progress, unless that is nil, with what it read. Every look
+// counts under the host's limits.
 func (c *Client) WaitRemoval(ctx context.Context, id string, every time.Duration, progress func(*Removal)) (*Removal, error) {
 	if every <= 0 {
-		every = time.Second
+		every = 3 * time.Second
 	}
-	for {
+	for wait := every / 16; ; wait = min(2*wait, every) {
 		r, err := c.Removal(ctx, id)
 		if err != nil || r.Over() {
 			return r, err
@@ -134,7 +146,7 @@ func (c *Client) WaitRemoval(ctx context.Context, id string, every time.Duration
 		if progress != nil {
 			progress(r)
 		}
-		if err := c.sleep(ctx, every); err != nil {
+		if err := c.sleep(ctx, wait); err != nil {
 			return r, err
 		}
 	}

@@ -105,15 +105,19 @@ type RemoveUsersResult struct {
 	RemovalID string `json:"-"`
 }
 
-// OptionError is a host that did not do what DryRun or Atomic asked for.
+// OptionError is a host that did not do what DryRun, Atomic or StartRemoval asked
+// for.
 type OptionError struct {
-	Option string // "dryRun" or "atomic"
+	Option string // "dryRun", "atomic" or "respond-async"
 	// Removed says that the users may have been removed; else nobody was.
 	Removed bool
 }
 
 // Error implements error.
 func (e *OptionError) Error() string {
+	if e.Removed && e.Option == respondAsync {
+		return "the host ignored that a job was asked for: users may have been removed, and whom it did not remove is not known"
+	}
 	if e.Removed {
 		return "the host ignored the option " + e.Option + ": users may have been removed, although it was asked not to"
 	}

@@ -78,7 +78,7 @@ type Batch struct {
 
 	// Removed are the users who went.
 	Removed []string
-	// Failed are those who did not, with the reason.
+	// Failed are those who did not, with the reason, and named as in IDs.
 	Failed []FailedUser
 	// Unclear are users whom the host did not find when a call was made again whose
 	// first answer was lost: they are no members now, and whether that call removed
@@ -258,11 +258,13 @@ func (b *Batch) settle(out *RemoveUsersResult, orgIDs, unclear bool) {
 		if orgIDs && f.OrgUserID != "" {
 			id = f.OrgUserID
 		}
-		i, ok := places[foldID(id, orgIDs)]
-		if ok {
-			named[i] = true
+		if i, ok := places[foldID(id, orgIDs)]; !ok {
+			strangers = true
+		} else if named[i] = true; orgIDs {
+			f.OrgUserID = b.IDs[i]
+		} else {
+			f.EmailID = b.IDs[i]
 		}
-		strangers = strangers || !ok
 		if unclear && f.Reason.notFound() {
 			b.Unclear = append(b.Unclear, f)
 		} else {

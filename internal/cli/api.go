@@ -25,15 +25,18 @@ func (a *apiFlags) add(cmd *cobra.Command) {
 	required(cmd, "host")
 }
 
-// client makes a client of the flags.
-func (a *apiFlags) client() (*client.Client, error) {
+// once makes each call once: a person sees what is wrong, and can give the command
+// again.
+var once = client.Retry{Attempts: 1}
+
+// client makes a client of the flags, which waits by the clock of e.
+func (a *apiFlags) client(retry client.Retry, e *env) (*client.Client, error) {
 	secret, kind, err := a.app.keys()
 	if err != nil {
 		return nil, err
 	}
 	api, err := client.New(client.Config{
-		Host: a.host, ClientID: a.app.clientID, ClientSecret: secret, TokenKind: kind,
-		Retry: client.Retry{Attempts: 1}, // a person sees what is wrong at once
+		Host: a.host, ClientID: a.app.clientID, ClientSecret: secret, TokenKind: kind, Retry: retry, Now: e.now, Sleep: e.sleep,
 	})
 	if err != nil {
 		return nil, usageError{err}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -38,6 +39,10 @@ type env struct {
 
 	database      string
 	secretKeyFile string
+
+	// now and sleep are the clock by which calls are made again; nil for the real one.
+	now   func() time.Time
+	sleep func(context.Context, time.Duration) error
 }
 
 // runError is a failure of a command that was called rightly.
@@ -58,12 +63,15 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // Main runs the command that args name and returns its exit code. ctx ends when
 // the process should stop.
 func Main(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	e := &env{in: in, out: out, err: errOut}
+	return (&env{in: in, out: out, err: errOut}).main(ctx, args)
+}
+
+func (e *env) main(ctx context.Context, args []string) int {
 	root := e.root()
 	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errOut)
+	root.SetIn(e.in)
+	root.SetOut(e.out)
+	root.SetErr(e.err)
 	cmd, err := root.ExecuteContextC(ctx)
 	var run runError
 	var usage usageError
@@ -73,10 +81,10 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errOut io.Write
 	case errors.Is(err, errPartial):
 		return exitPartial
 	case errors.As(err, &run) && !errors.As(err, &usage):
-		fmt.Fprintln(errOut, "roster:", printableLines(err.Error())) // it may be the words of a host
+		fmt.Fprintln(e.err, "roster:", printableLines(err.Error())) // it may be the words of a host
 		return exitFailed
 	}
-	fmt.Fprintf(errOut, "roster: %s\nSee '%s --help'.\n", printableLines(err.Error()), cmd.CommandPath())
+	fmt.Fprintf(e.err, "roster: %s\nSee '%s --help'.\n", printableLines(err.Error()), cmd.CommandPath())
 	return exitUsage
 }
 

@@ -30,6 +30,7 @@ type progress struct {
 	start time.Time
 
 	mu   sync.Mutex
+	base int // what was done before it began
 	done int
 	last time.Time // when done was reached
 }
@@ -44,6 +45,18 @@ func (e *env) progress(what string, total int) *progress {
 			mpb.AppendDecorators(decor.Percentage(), decor.Any(func(s decor.Statistics) string { return p.pace(s.Completed || s.Aborted, time.Now()) })),
 		}
 	})
+}
+
+// progressFrom is progress of work of which some was done before.
+func (e *env) progressFrom(what string, base, total int) *progress {
+	p := e.progress(what, total)
+	if p != nil && base > 0 {
+		p.mu.Lock()
+		p.base, p.done, p.last = base, base, p.start
+		p.mu.Unlock()
+		p.bar.SetCurrent(int64(base))
+	}
+	return p
 }
 
 // spinner begins to show that work goes on which tells nothing before its end.
@@ -120,15 +133,15 @@ func (p *progress) end() {
 func (p *progress) pace(over bool, now time.Time) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.done == 0 {
+	if p.done == p.base {
 		return fmt.Sprintf("  %v", now.Sub(p.start).Round(time.Second))
 	}
 	took := max(p.last.Sub(p.start), time.Millisecond)
-	rate := fmt.Sprintf("  %s/s", rounded(float64(p.done)/took.Seconds()))
+	rate := fmt.Sprintf("  %s/s", rounded(float64(p.done-p.base)/took.Seconds()))
 	if over {
 		return fmt.Sprintf("%s in %v", rate, took.Round(100*time.Millisecond))
 	}
-	left := time.Duration(float64(took)/float64(p.done)*float64(p.total-p.done)) - now.Sub(p.last)
+	left := time.Duration(float64(took)/float64(p.done-p.base)*float64(p.total-p.done)) - now.Sub(p.last)
 	return fmt.Sprintf("%s  %v left", rate, max(left, 0).Round(time.Second))
 }
 

@@ -50,7 +50,7 @@ func (c *restoreCommand) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	api, err := c.api.client()
+	api, err := c.api.client(once, c.env)
 	if err != nil {
 		return err
 	}

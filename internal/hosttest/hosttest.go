@@ -39,27 +39,48 @@ type Config struct {
 	Busy int
 }
 
-// Host is a host under test. Its fields may be read while no call is made.
+// Host is a host under test.
 type Host struct {
 	*httptest.Server
 
-	cfg     Config
-	rand    *rand.Rand
-	mu      sync.Mutex
-	members map[string]string // "", or why the member cannot be removed
-	keys    map[string]kept
-	starts  []time.Time
+	cfg Config
 
+	mu          sync.Mutex
+	rand        *rand.Rand
+	members     map[string]string // "", or why the member cannot be removed
+	keys        map[string]kept
+	starts      []time.Time
+	refuseUntil time.Time
+	onCall      func(n int)
+	total       int
+	seen        Seen
+}
+
+// Seen is what happened at a host.
+type Seen struct {
 	// Removed counts how often each was removed, which should be once.
 	Removed map[string]int
 	// Calls counts those that were let through, Limited those that were not, and
 	// Troubles those that ended in trouble.
 	Calls, Limited, Troubles int
-	// Batches are the ids of each call that was let through.
-	Batches [][]string
-	// OnCall, unless nil, is called at the begin of each call with its number, from 1.
-	OnCall func(n int)
-	total  int
+	removals                 int
+}
+
+// Seen is what happened so far.
+func (h *Host) Seen() Seen {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := h.seen
+	seen.Removed = maps.Clone(seen.Removed)
+	return seen
+}
+
+// OnCall sets what is called when the request of a call has come, with the number
+// of the call, from 1.
+func (h *Host) OnCall(fn func(n int)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.onCall = fn
 }
 
 // kept is the first answer under a key.
@@ -74,11 +95,18 @@ func Start(t testing.TB, members map[string]string, cfg Config) *Host {
 	}
 	h := &Host{
 		cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 1)), members: maps.Clone(members), //nolint:gosec // to be had again
-		keys: map[string]kept{}, Removed: map[string]int{},
+		keys: map[string]kept{}, seen: Seen{Removed: map[string]int{}},
 	}
 	h.Server = httptest.NewServer(h)
 	t.Cleanup(h.Close)
 	return h
+}
+
+// RefuseUntil makes the host refuse all calls until a time, with 429 and its date.
+func (h *Host) RefuseUntil(t time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refuseUntil = t
 }
 
 // Members are those who are left.
@@ -98,25 +126,34 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.total++
-	if h.OnCall != nil {
-		h.OnCall(h.total)
+	if h.onCall != nil {
+		h.onCall(h.total)
 	}
 	switch {
 	case err != nil: // the client is gone, and has sent no request
 		return
-	case r.Method != http.MethodDelete || r.URL.Path != Path || r.URL.RawQuery != "" || r.Header.Get("Prefer") != "":
+	case r.Method != http.MethodDelete || r.URL.Path != Path:
 		refuse(w, http.StatusNotFound, "not of the published call")
 		return
+	case h.cfg.KeepsKeys && (r.URL.RawQuery != "" || r.Header.Get("Prefer") != ""):
+		refuse(w, http.StatusNotImplemented, "options are left to the real server") // the published call ignores them
+		return
+	case h.cfg.Now().Before(h.refuseUntil):
+		h.seen.Limited++
+		w.Header().Set("Retry-After", h.refuseUntil.UTC().Format(http.TimeFormat))
+		w.Header().Set("Date", h.cfg.Now().UTC().Format(http.TimeFormat))
+		refuse(w, http.StatusTooManyRequests, "come back later")
+		return
 	case h.overLimit():
-		h.Limited++
+		h.seen.Limited++
 		w.Header().Set("Retry-After", strconv.Itoa(int(h.starts[0].Add(time.Minute).Sub(h.cfg.Now()).Seconds())+1))
 		refuse(w, http.StatusTooManyRequests, "slow down")
 		return
 	}
-	h.Calls++
+	h.seen.Calls++
 	trouble := kind(-1)
 	if h.rand.Float64() < h.cfg.Trouble {
-		h.Troubles++
+		h.seen.Troubles++
 		trouble = kind(h.rand.IntN(int(kinds)))
 	}
 	h.answer(w, r, string(body), trouble)
@@ -199,7 +236,7 @@ func (h *Host) remove(key, body string) (answer, id string) {
 		panic(err)
 	}
 	ids := slices.Concat(req.DeleteEmailIDs, req.OrgUserIDs)
-	h.Batches = append(h.Batches, ids)
+	h.seen.removals++
 	type failure struct {
 		EmailID   string            `json:"emailId,omitempty"`
 		OrgUserID string            `json:"orgUserId,omitempty"`
@@ -213,7 +250,7 @@ func (h *Host) remove(key, body string) (answer, id string) {
 		}
 		if reason == "" {
 			delete(h.members, id)
-			h.Removed[id]++
+			h.seen.Removed[id]++
 			continue
 		}
 		f := failure{EmailID: id, Reason: map[string]string{"message": reason}}
@@ -231,7 +268,7 @@ func (h *Host) remove(key, body string) (answer, id string) {
 		answer = string(text)
 	}
 	if h.cfg.KeepsKeys {
-		id = fmt.Sprintf("rm-%d", len(h.Batches))
+		id = fmt.Sprintf("rm-%d", h.seen.removals)
 		h.keys[key] = kept{body, answer, id}
 	}
 	return answer, id
