@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"roster/client"
 	"roster/internal/auth"
@@ -87,6 +89,123 @@ func ExampleClient_RestoreUsers() {
 	// Users are removed Successfully
 	// Users are restored Successfully
 	// Users are restored Successfully
+}
+
+func ExampleClient_RemoveAll() {
+	host, clientID, clientSecret, stop := serve()
+	defer stop()
+
+	c, err := client.New(client.Config{Host: host, ClientID: clientID, ClientSecret: clientSecret})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	leavers := []string{"ann@example.com", "owner@example.com", "bo@example.com"}
+	o := client.RemoveAllOptions{BatchSize: 2, CallsPerMinute: 60}
+	for batch, err := range c.RemoveAll(context.Background(), slices.Values(leavers), o) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for _, f := range batch.Failed {
+			fmt.Printf("%s was not removed: %s\n", f.EmailID, f.Reason.Message)
+		}
+		fmt.Printf("%d of %d are dealt with\n", batch.Mark.Users, len(leavers))
+	}
+	// Output:
+	// owner@example.com was not removed: Unauthorized to perform this activity
+	// 2 of 3 are dealt with
+	// 3 of 3 are dealt with
+}
+
+// What is written down before and after each call lets another process go on,
+// whenever this one ends.
+func ExampleClient_RemoveAll_resume() {
+	host, clientID, clientSecret, stop := serve()
+	defer stop()
+
+	c, err := client.New(client.Config{Host: host, ClientID: clientID, ClientSecret: clientSecret})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	leavers := []string{"ann@example.com", "bo@example.com"}
+	var saved client.Mark // in a file, in earnest, and synced to the disk
+	o := client.RemoveAllOptions{
+		Run: "leavers of July", BatchSize: 1, Settle: true,
+		Before: func(b *client.Batch) error { saved = b.Mark; return nil },
+	}
+	for batch, err := range c.RemoveAll(context.Background(), slices.Values(leavers), o) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(batch.Removed)
+		saved = batch.Mark
+		break // here the process dies
+	}
+	o.From = saved
+	for batch, err := range c.RemoveAll(context.Background(), slices.Values(leavers), o) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(batch.Removed)
+		saved = batch.Mark
+	}
+	// Output:
+	// [ann@example.com]
+	// [bo@example.com]
+}
+
+func ExampleClient_StartRemoval() {
+	host, clientID, clientSecret, stop := serve()
+	defer stop()
+
+	c, err := client.New(client.Config{Host: host, ClientID: clientID, ClientSecret: clientSecret})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	job, err := c.StartRemoval(ctx, client.RemoveUsersRequest{
+		EmailIDs: []string{"ann@example.com", "bo@example.com"}, IdempotencyKey: "leavers-of-July",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	job, err = c.WaitRemoval(ctx, job.ID, time.Second, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s: %d of %d were removed\n", job.State, job.Removed, job.Requested)
+	// Output: completed: 2 of 2 were removed
+}
+
+func ExampleClient_Removals() {
+	host, clientID, clientSecret, stop := serve()
+	defer stop()
+
+	c, err := client.New(client.Config{Host: host, ClientID: clientID, ClientSecret: clientSecret})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	if _, err := c.RemoveUsers(ctx, client.RemoveUsersRequest{EmailIDs: []string{"ann@example.com"}}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for removal, err := range c.Removals(ctx) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%d of %d were removed\n", removal.Removed, removal.Requested)
+	}
+	// Output: 1 of 1 were removed
 }
 
 // serve serves an account of owner@, ann@ and bo@example.com until stop is
