@@ -120,6 +120,8 @@ func (o RestoreOf) restoreFile(ctx context.Context, caller auth.Caller, list era
 		if err := store.Alone(ctx, target); err != nil { // before the work
 			return out, err
 		}
+	} else if err := store.Vacant(target); err != nil {
+		return out, err
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"roster/internal/auth"
+	"roster/internal/directory"
 	"roster/internal/roster"
 	"roster/internal/storetest"
 )
@@ -84,5 +85,36 @@ func TestBackupWantsItsKey(t *testing.T) {
 	o := roster.RestoreOf{Backup: backups[own]}
 	o.Options.Database, o.Options.SecretKeyFile = target, own
 	_, err := roster.RestoreBackup(ctx, auth.Operator(), o)
+	must(t, err)
+}
+
+// The log of a database that was moved away would be read as one of the database
+// that is put in its place, so it is in the way.
+func TestLogLeftBehindIsInTheWay(t *testing.T) {
+	t.Parallel()
+	p := newPurgeBench(t, storetest.New(t, "sqlite"), roster.Options{})
+	p.users("one", "ann@x.example")
+	o := roster.RestoreOf{Backup: p.backUp(), Replace: true}
+	o.Options.Database = filepath.Join(t.TempDir(), "roster.db")
+	o.Options.SecretKeyFile = filepath.Join(t.TempDir(), "key")
+	log, err := os.ReadFile(p.dsn + "-wal") // of a database in use, as a crash leaves it
+	must(t, err)
+	if len(log) == 0 {
+		t.Fatal("there is no log")
+	}
+	left := o.Options.Database + "-wal"
+	must(t, os.WriteFile(left, log, 0o600))
+	_, err = roster.RestoreBackup(context.Background(), auth.Operator(), o)
+	if !errors.Is(err, directory.ErrInvalid) || !strings.Contains(err.Error(), left) {
+		t.Errorf("with a log left behind: %v", err)
+	}
+	if now, err := os.ReadFile(left); err != nil || !slices.Equal(now, log) {
+		t.Errorf("the log was changed (%v)", err)
+	}
+	if _, err := os.Stat(o.Options.Database); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a database (%v)", err)
+	}
+	must(t, os.Remove(left))
+	_, err = roster.RestoreBackup(context.Background(), auth.Operator(), o)
 	must(t, err)
 }

@@ -87,6 +87,22 @@ func Alone(ctx context.Context, path string) error {
 	return db.Close()
 }
 
+// Vacant checks that a SQLite database can be put at path, where there is none.
+// The log of one that was moved away would be read into the new one; the error
+// wraps directory.ErrInvalid when it is there.
+func Vacant(path string) error {
+	for _, ending := range []string{"-wal", "-journal"} {
+		_, err := os.Lstat(path + ending)
+		if err == nil {
+			return directory.Errorf(directory.ErrInvalid, "%s is left of a database that is no longer there: move it to where that is", path+ending)
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // Replace puts the SQLite database at from in the place of the one at path, which
 // stays at aside. There is one at path at any time. Nobody may have them open.
 func Replace(ctx context.Context, from, path, aside string) error {
