@@ -27,24 +27,24 @@ func TestBadBackupGetsNoName(t *testing.T) {
 	broken, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, tt := range []struct {
-		name, change string
-		ctx          context.Context
-		want         string
+		name, change, want string
 	}{
-		{"broken off", "", broken, "context canceled"},
-		{"changed", "UPDATE audit_records SET person_id = person_id + 1 WHERE person_id > 0", context.Background(), "the backup is not good"},
+		{"broken off", "", "context canceled"},
+		{"changed", "UPDATE audit_records SET person_id = person_id + 1 WHERE person_id > 0", "the backup is not good"},
 	} {
+		ctx := broken
 		if tt.change != "" {
+			ctx = context.Background()
 			storetest.Exec(t, p.dsn, tt.change)
 		}
 		dir := t.TempDir()
-		if _, err := p.roster.Backup(tt.ctx, auth.Operator(), filepath.Join(dir, "new"), false); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := p.roster.Backup(ctx, auth.Operator(), filepath.Join(dir, "new"), false); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("%s: it left %v (%v)", tt.name, left, err)
 		}
-		if _, err := p.roster.Backup(tt.ctx, auth.Operator(), good, true); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := p.roster.Backup(ctx, auth.Operator(), good, true); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: in place of another: %v, want %q", tt.name, err, tt.want)
 		}
 		if now, err := os.ReadFile(good); err != nil || !slices.Equal(now, content) {
