@@ -205,13 +205,17 @@ func (c *Client) newRequest(ctx context.Context, rq request, body []byte) (*http
 	if err != nil {
 		return nil, err
 	}
-	if body == nil {
-		r.Body = io.NopCloser(http.NoBody) // not the one that net/http knows
-	} else {
+	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	// Without it net/http sends nothing again by itself: the token may be good for one call.
-	r.GetBody = nil
+	if rq.key != "" || c.mint.jti {
+		// net/http must not send it again by itself when a connection fails: it takes a
+		// key for leave to do so, which the host may not know, and it sends the same
+		// token, which may be good for one call. It does not where it cannot have the
+		// body again.
+		r.GetBody = nil
+		r.Body = io.NopCloser(r.Body)
+	}
 	for name, value := range map[string]string{"Accept": rq.accept, "Prefer": rq.prefer, "Idempotency-Key": rq.key} {
 		if value != "" {
 			r.Header.Set(name, value)

@@ -204,6 +204,35 @@ func TestRemoveAllEndsWhereOutcomeIsUnknown(t *testing.T) {
 	}
 }
 
+// A call is not made again either by what is below the client, for which a key is
+// leave to do so: the host may not know keys. Its connection was used before.
+func TestKeyIsNoLeaveToRepeat(t *testing.T) {
+	t.Parallel()
+	for _, keyed := range []string{"", "k"} {
+		c, p, _ := newPatient(t, client.Config{Retry: client.Retry{Attempts: 1}}, allRemoved)
+		n := 0
+		for _, err := range c.RemoveAll(t.Context(), slices.Values(numbered(3)), client.RemoveAllOptions{BatchSize: 1}) {
+			if n++; (err == nil) != (n == 1) {
+				t.Fatalf("batch %d: error %v", n, err)
+			}
+			p.mu.Lock()
+			p.troubles = []trouble{{breaks: true}}
+			p.mu.Unlock()
+		}
+		if n != 2 || len(p.asked) != 2 {
+			t.Errorf("%d batches, %d calls", n, len(p.asked))
+		}
+		p.troubles, p.asked = nil, nil
+		for i := range 2 {
+			_, err := c.RemoveUsers(t.Context(), client.RemoveUsersRequest{EmailIDs: ann, IdempotencyKey: keyed})
+			if (err == nil) != (i == 0) || len(p.asked) != i+1 {
+				t.Errorf("key %q, call %d: error %v, %d calls", keyed, i, err, len(p.asked))
+			}
+			p.troubles = []trouble{{breaks: true}}
+		}
+	}
+}
+
 // It goes on only with the list and the run that it began with, and is refused
 // before any call.
 func TestRemoveAllFromMark(t *testing.T) {
