@@ -215,20 +215,18 @@ func TestKeyIsNoLeaveToRepeat(t *testing.T) {
 			if n++; (err == nil) != (n == 1) {
 				t.Fatalf("batch %d: error %v", n, err)
 			}
-			p.mu.Lock()
-			p.troubles = []trouble{{breaks: true}}
-			p.mu.Unlock()
+			if len(p.calls()) != 1 {
+				t.Errorf("batch %d: %d calls", n, len(p.calls()))
+			}
+			p.meets(allRemoved, trouble{breaks: true})
 		}
-		if n != 2 || len(p.asked) != 2 {
-			t.Errorf("%d batches, %d calls", n, len(p.asked))
-		}
-		p.troubles, p.asked = nil, nil
+		p.meets(allRemoved)
 		for i := range 2 {
 			_, err := c.RemoveUsers(t.Context(), client.RemoveUsersRequest{EmailIDs: ann, IdempotencyKey: keyed})
-			if (err == nil) != (i == 0) || len(p.asked) != i+1 {
-				t.Errorf("key %q, call %d: error %v, %d calls", keyed, i, err, len(p.asked))
+			if (err == nil) != (i == 0) || len(p.calls()) != 1 {
+				t.Errorf("key %q, call %d: error %v, %d calls", keyed, i, err, len(p.calls()))
 			}
-			p.troubles = []trouble{{breaks: true}}
+			p.meets(allRemoved, trouble{breaks: true})
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -108,6 +109,21 @@ func (p *patient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(tr.status)
 	fmt.Fprintf(w, `{"errors":[{"msg":%q,"code":%d}]}`, tr.text, tr.status)
+}
+
+// calls are those that it was asked.
+func (p *patient) calls() []http.Header {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
+}
+
+// meets sets what it answers when it is well, and its next troubles, and forgets
+// what it was asked.
+func (p *patient) meets(body string, troubles ...trouble) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.body, p.troubles, p.asked = body, troubles, nil
 }
 
 func newPatient(t *testing.T, cfg client.Config, body string, troubles ...trouble) (*client.Client, *patient, *clock) {
@@ -228,19 +244,19 @@ func TestWhatIsMadeAgain(t *testing.T) {
 			if _, err := c.RemoveUsers(t.Context(), client.RemoveUsersRequest{EmailIDs: ann, DryRun: true}); err != nil {
 				t.Fatal(err)
 			}
-			p.body, p.troubles, p.asked = k.body, []trouble{tr.trouble}, nil
+			p.meets(k.body, tr.trouble)
 			err := k.call(t.Context(), c)
 			again := tr.any || (tr.safe && k.safe) || (tr.key && k.key)
-			if (err == nil) != again || len(cl.slept) != len(p.asked)-1 || (len(p.asked) == 2) != again {
-				t.Errorf("%s, and %v: error %v after %d calls", k.name, tr, err, len(p.asked))
+			if (err == nil) != again || len(cl.slept) != len(p.calls())-1 || (len(p.calls()) == 2) != again {
+				t.Errorf("%s, and %v: error %v after %d calls", k.name, tr, err, len(p.calls()))
 			}
 			if err != nil && client.MayHaveActed(err) != tr.unknown {
 				t.Errorf("%s, and %v: may have acted is %v", k.name, tr, !tr.unknown)
 			}
-			if again && k.key && p.asked[0].Get("Idempotency-Key") != p.asked[1].Get("Idempotency-Key") {
+			if again && k.key && p.calls()[0].Get("Idempotency-Key") != p.calls()[1].Get("Idempotency-Key") {
 				t.Errorf("%s has two keys", k.name)
 			}
-			if again && jti(t, p.asked[0]) == jti(t, p.asked[1]) {
+			if again && jti(t, p.calls()[0]) == jti(t, p.calls()[1]) {
 				t.Errorf("%s sends its token twice", k.name)
 			}
 		}
@@ -297,8 +313,8 @@ func TestWaitsGrowAndEnd(t *testing.T) {
 	t.Parallel()
 	c, p, cl := newPatient(t, client.Config{Retry: client.Retry{Attempts: 10}}, aRemoval, make10(trouble{status: 503})...)
 	_, err := c.Removal(t.Context(), "rm-1")
-	if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 503 || len(p.asked) != 10 || len(cl.slept) != 9 {
-		t.Fatalf("error %v after %d calls and %d waits", err, len(p.asked), len(cl.slept))
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 503 || len(p.calls()) != 10 || len(cl.slept) != 9 {
+		t.Fatalf("error %v after %d calls and %d waits", err, len(p.calls()), len(cl.slept))
 	}
 	for i, d := range cl.slept {
 		most := min(time.Second/2<<i, 30*time.Second)
@@ -327,8 +343,8 @@ func TestContextEndsWaiting(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cl.before = func(int) error { cancel(); return nil }
 		_, err := c.RemoveUsers(ctx, client.RemoveUsersRequest{EmailIDs: ann, IdempotencyKey: "k"})
-		if !errors.Is(err, context.Canceled) || client.MayHaveActed(err) != tr.breaks || len(p.asked) != 1 {
-			t.Errorf("%v: error %v after %d calls", tr, err, len(p.asked))
+		if !errors.Is(err, context.Canceled) || client.MayHaveActed(err) != tr.breaks || len(p.calls()) != 1 {
+			t.Errorf("%v: error %v after %d calls", tr, err, len(p.calls()))
 		}
 	}
 	// With the real clock, too.
@@ -395,8 +411,8 @@ func TestHostThatGoesAway(t *testing.T) {
 		}
 		return nil
 	}
-	if err := remove(); err != nil || len(cl.slept) != 3 || len(p.asked) != 2 {
-		t.Errorf("error %v after %d calls and waits %v", err, len(p.asked), cl.slept)
+	if err := remove(); err != nil || len(cl.slept) != 3 || len(p.calls()) != 2 {
+		t.Errorf("error %v after %d calls and waits %v", err, len(p.calls()), cl.slept)
 	}
 	url := s.URL
 	s.Close()
@@ -423,7 +439,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = c.RemoveUsers(t.Context(), client.RemoveUsersRequest{EmailIDs: ann})
-	if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != http.StatusTemporaryRedirect || len(elsewhere.asked) > 0 {
-		t.Errorf("error %v, asked %v", err, elsewhere.asked)
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != http.StatusTemporaryRedirect || len(elsewhere.calls()) > 0 {
+		t.Errorf("error %v, asked %v", err, elsewhere.calls())
 	}
 }
