@@ -37,23 +37,27 @@ func (r *Roster) Backup(ctx context.Context, caller auth.Caller, path string, re
 	if err := r.store.Backup(ctx, part); err != nil {
 		return report, err
 	}
-	if report, err = check(ctx, part); err != nil {
+	if err = check(ctx, part, func(s *store.Store) (err error) {
+		report, err = s.VerifyAudit(ctx)
+		return err
+	}); err != nil {
 		return report, fmt.Errorf("the backup is not good: %w", err)
 	}
 	return report, store.Move(part, path)
 }
 
-// check reads a SQLite database that nobody has open.
-func check(ctx context.Context, path string) (report store.AuditReport, err error) {
+// check reads all of a SQLite database that nobody has open, and then looks at it
+// further.
+func check(ctx context.Context, path string, further func(*store.Store) error) error {
 	s, err := store.Open(ctx, path, store.Options{MustExist: true})
 	if err != nil {
-		return report, err
+		return err
 	}
 	err = s.Integrity(ctx)
 	if err == nil {
-		report, err = s.VerifyAudit(ctx)
+		err = further(s)
 	}
-	return report, errors.Join(err, s.Close())
+	return errors.Join(err, s.Close())
 }
 
 // RestoreOf says what a backup is restored to.
@@ -132,7 +136,8 @@ func (o RestoreOf) restoreFile(ctx context.Context, caller auth.Caller, list era
 	if err := store.CopyFile(o.Backup, part); err != nil {
 		return out, fmt.Errorf("copy the backup: %w", err)
 	}
-	if _, err := check(ctx, part); err != nil {
+	// Of its audit log nothing can be said before it is brought up to date.
+	if err := check(ctx, part, func(*store.Store) error { return nil }); err != nil {
 		return out, fmt.Errorf("the backup %s is not good: %w", o.Backup, err)
 	}
 	if exists {
@@ -171,6 +176,9 @@ func finishRestore(ctx context.Context, caller auth.Caller, o Options, list eras
 		return out, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
+	if _, err := r.store.VerifyAudit(ctx); err != nil {
+		return out, fmt.Errorf("the backup is not good: %w", err)
+	}
 	if out.Erased, out.Left, err = r.eraseListed(ctx, caller, list); err != nil {
 		return out, err
 	}

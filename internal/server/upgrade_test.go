@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -181,6 +182,36 @@ func TestDatabaseOfVersionOneIsBroughtUpToDate(t *testing.T) {
 				w.checkUpgraded(t, before)
 			})
 		}
+	}
+}
+
+// A backup that version 1 made is brought up to date when it is restored.
+func TestBackupOfVersionOneIsRestored(t *testing.T) {
+	t.Parallel()
+	for _, engine := range storetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			w := newOldWorld(t, engine)
+			o := roster.RestoreOf{Options: roster.Options{Database: w.dsn, SecretKeyFile: w.keyFile}}
+			if engine == "sqlite" {
+				o.Backup, o.Options.Database = filepath.Join(t.TempDir(), "backup.db"), storetest.Empty(t, engine)
+				storetest.Exec(t, w.dsn, "VACUUM INTO '"+o.Backup+"'")
+			}
+			out, err := roster.RestoreBackup(context.Background(), auth.Operator(), o)
+			must(t, err)
+			w.dsn = o.Options.Database
+			if got := w.state(t); got != store.SchemaCurrent || out.Accounts != 1 {
+				t.Errorf("state %d, restored %+v", got, out)
+			}
+			s := rostertest.Start(t, w.dsn, rostertest.Options{SecretKeyFile: w.keyFile})
+			if got := fmt.Sprint(s.Members(w.account)); got != "[owner@example.com ann@example.com bo@example.com]" {
+				t.Errorf("members %s", got)
+			}
+			if got := s.Do(rostertest.Request{Body: `{"deleteEmailIds":["ann@example.com"]}`, Token: w.token}); got.Status != http.StatusOK {
+				t.Errorf("%d %s", got.Status, got.Body)
+			}
+			s.VerifyAudit()
+		})
 	}
 }
 
