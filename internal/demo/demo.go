@@ -100,6 +100,10 @@ func show(ctx context.Context, o Options, srv *server.Server) error {
 	if err != nil {
 		return err
 	}
+	link, err := srv.Roster().CreatePasswordLink(ctx, auth.Operator(), s.account, owner)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(o.Out, `
 --- Your turn. The token is good for an hour. ---
 
@@ -108,8 +112,12 @@ curl -X DELETE '%s/api/public/users' \
   -H 'Content-Type: application/json' \
   -d '{"orgUserIds":["%s"]}'
 
+In the Admin Console you undo it. Set a password, and sign in as %s:
+
+%s
+
 Ctrl-C stops the demo and deletes its data.
-`, srv.URL(), token, s.rows[3].OrgUserID)
+`, srv.URL(), token, s.rows[3].OrgUserID, owner, srv.LocalURL()+server.LinkPath(link.Token))
 	return nil
 }
 
