@@ -21,7 +21,7 @@ type ErasureHash [sha256.Size]byte
 // whoever has no copy of that it tells nothing.
 func (l Life) Hash() (h ErasureHash) {
 	mac := hmac.New(sha256.New, []byte(l.User))
-	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(l.Joined))) //nolint:gosec // bits are bits
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(l.Joined)))
 	mac.Write([]byte(l.Account))
 	mac.Sum(h[:0])
 	return h
