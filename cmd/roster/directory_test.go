@@ -77,7 +77,10 @@ func (d *testDirectory) list() []string {
 // client calls the server at addr as the directory's app.
 func (d *testDirectory) client(addr string) *client.Client {
 	d.Helper()
-	c, err := client.New(client.Config{Host: "http://" + addr, ClientID: d.clientID, ClientSecret: d.clientSecret})
+	c, err := client.New(client.Config{
+		Host: "http://" + addr, ClientID: d.clientID, ClientSecret: d.clientSecret,
+		Retry: client.Retry{Attempts: 1}, // servers here are killed for good
+	})
 	if err != nil {
 		d.Fatal(err)
 	}
