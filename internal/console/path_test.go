@@ -133,7 +133,7 @@ func TestFirstRunToRemoval(t *testing.T) {
 var screenshots = flag.String("screenshots", "", "directory to write the screenshots of the documents to")
 
 // pictured are the pages that the documents show.
-var pictured = []string{"signin-dark", "overview", "app", "new-app-phone-dark", "remove-preview", "removal"}
+var pictured = []string{"signin-dark", "overview", "app", "new-app-phone-dark", "users", "remove-preview", "removal"}
 
 // Every page is checked in light and dark, wide and on a phone; see checks.js. With
 // -screenshots the pages are written to files, too.
@@ -173,6 +173,8 @@ func TestPagesAtAllWidths(t *testing.T) {
 	shoot("delete-app", "/console/apps/"+ids[0]+"/delete")
 	shoot("add-secret", "/console/apps/"+ids[0]+"/secrets/new")
 	removal := sampleRemoval(t, s, account)
+	shoot("users", "/console/users")
+	shoot("users-found", "/console/users?search=leaver.1&by=emailId")
 	shoot("remove", "/console/users/remove")
 	shoot("removals", "/console/removals")
 	shoot("removal", "/console/removals/"+removal)

@@ -73,6 +73,9 @@ var whyTexts = map[directory.Reason]string{
 
 // previewRemoval reads the list and tries it without removing anybody.
 func (q *request) previewRemoval() error {
+	if chosen := q.r.PostForm["user"]; len(chosen) > 0 { // in the list of users
+		return q.showPreview(http.StatusOK, preview{}, chosen)
+	}
 	f := removeForm{List: q.r.PostForm.Get("list"), ByOrg: q.r.PostForm.Get("kind") == "orgUserId"}
 	text, err := q.listText(f.List)
 	if err != nil {

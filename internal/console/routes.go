@@ -51,6 +51,7 @@ func (c *Console) table() []route {
 
 		{get, Root, inside, none, (*request).overview},
 
+		{get, Root + "/users", inside, seeUsers, (*request).usersPage},
 		{get, Root + "/users/remove", inside, changeUsers, (*request).removePage},
 		{post, Root + "/users/remove/preview", inside, changeUsers, (*request).previewRemoval},
 		{post, Root + "/users/remove", inside, changeUsers, (*request).removeUsers},

@@ -97,6 +97,8 @@ func OrderedStatements() map[string][2]string {
 		"selectJobs":    {selectJobs, "removal_jobs_spooled"},
 		"countJobs":     {countJobs, "removal_jobs_spooled"},
 		"pageOfMembers": {pageOfMembers, "member_profiles_created"},
+		"usersByEmail":  {usersByEmail, "members_live_email"},
+		"usersByOrgID":  {usersByOrgID, "members_live_org"},
 		"listGroups":    {listGroups, "groups_created"},
 		"listBots":      {listBots, "bots_created"},
 	}

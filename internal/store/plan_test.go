@@ -90,6 +90,8 @@ var planArgs = map[string][]string{
 	"selectRemoval": {"{account}", "rm-1"},
 	"listRemovals":  {"{account}", "50", "0"},
 
+	"usersByEmail":  {"{account}", "1001", "1001\U0010ffff", "51"},
+	"usersByOrgID":  {"{account}", "E1001", "E1001\U0010ffff", "51"},
 	"pageOfMembers": {"{account}", "50", "0"},
 	"listGroups":    {"{account}", "50", "0"},
 	"listBots":      {"{account}", "50", "0"},
