@@ -23,7 +23,7 @@ deps: ## Install what the tests need and the machine lacks
 
 .PHONY: test
 test: deps ## Run all tests, on SQLite and on a PostgreSQL of their own, with the race detector
-	$(GOTESTSUM) --format pkgname -- -race -timeout 40m ./...
+	$(GOTESTSUM) --format pkgname -- -race -timeout 60m ./...
 
 .PHONY: test-long
 test-long: deps ## Run the long forms of the tests that have one: hours, not minutes
