@@ -32,6 +32,8 @@ list of erasures with the backups: see 'roster db erasures'.
 A PostgreSQL database is backed up by pg_dump --format=custom.`,
 		Example: `  roster db backup /backup/roster-2031-07-01.db`,
 		Args:    wants("FILE"),
+
+		ValidArgsFunction: completeOneFile,
 		RunE: run(func(ctx context.Context, args []string) error {
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				going := e.spinner("Copying and checking the database")
@@ -70,6 +72,8 @@ itself.
 Keep one list with all backups. Lines are only ever added to it.`,
 		Example: `  roster db erasures /backup/roster.erasures`,
 		Args:    wants("FILE"),
+
+		ValidArgsFunction: completeOneFile,
 		RunE: run(func(ctx context.Context, args []string) error {
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				total, added, err := r.WriteErasures(ctx, auth.Operator(), args[0])
@@ -123,6 +127,8 @@ Whoever should be erased and owns the account or bots in the backup stays, and i
 listed; the exit code is then 3. Pass on what they own, and remove them.`,
 		Example: `  roster db restore /backup/roster-2031-07-01.db --erasures /backup/roster.erasures --replace`,
 		Args:    cobra.MaximumNArgs(1),
+
+		ValidArgsFunction: completeOneFile,
 		RunE: run(func(ctx context.Context, args []string) error {
 			if len(args) > 0 {
 				o.Backup = args[0]

@@ -27,7 +27,8 @@ var (
 	errForeign     = &pageError{403, "Refused", "This request came from another site. Nothing was done. Open the console and try again there."}
 	errForm        = &pageError{400, "The form cannot be read", "It is too large or damaged. Nothing was done."}
 	errDenied      = &pageError{403, "No access", "Your roles in this account do not allow this. Ask who administers it."}
-	errGone        = &pageError{410, "This link cannot be used any more", "It was used, or is older than an hour. Ask who runs the server for another: roster console link."}
+	errOver        = &pageError{410, "Not possible any more", ""}
+	errLink        = &pageError{410, "This link cannot be used any more", "It was used, or is older than an hour. Ask who runs the server for another: roster console link."}
 	errConflict    = &pageError{409, "Not possible now", ""}
 	errInvalid     = &pageError{422, "That cannot be done", ""}
 	errTooMany     = &pageError{429, "Too many attempts", "Too many sign-ins from your network failed. Wait a few minutes and try again."}
@@ -44,7 +45,7 @@ var pageErrors = []struct {
 }{
 	{directory.ErrDenied, errDenied, false},
 	{directory.ErrNotFound, errNoPage, false},
-	{directory.ErrGone, errGone, false},
+	{directory.ErrGone, errOver, true},
 	{directory.ErrState, errConflict, true},
 	{directory.ErrExists, errConflict, true},
 	{directory.ErrInvalid, errInvalid, true},

@@ -113,14 +113,14 @@ func (q *request) failuresFile() error {
 	q.w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	q.w.Header().Set("Content-Disposition", `attachment; filename="`+v.PublicID+`-not-removed.csv"`)
 	table := csv.NewWriter(q.w)
-	table.Write([]string{"emailId", "orgUserId", "reasonCode", "reason"}) //nolint:errcheck // sticky
+	table.Write([]string{"emailId", "orgUserId", "reason", "reasonCode"}) //nolint:errcheck // sticky
 	err = q.roster.EachRefused(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, func(some []directory.RefusedUser) error {
 		for _, r := range some {
 			email, orgID := r.Ref.Text, ""
 			if r.Ref.Kind == directory.ByOrgUserID {
 				email, orgID = r.Email, r.Ref.Text
 			}
-			table.Write([]string{cell(email), cell(orgID), string(r.Reason), whyTexts[r.Reason]}) //nolint:errcheck // sticky
+			table.Write([]string{cell(email), cell(orgID), whyTexts[r.Reason], string(r.Reason)}) //nolint:errcheck // sticky
 		}
 		return table.Error()
 	})
@@ -189,9 +189,6 @@ func (q *request) restore() error {
 	}
 	ctx := q.r.Context()
 	out, err := q.roster.RestoreUsers(ctx, q.caller, q.account(), q.values["removal"], refs, roster.RestoreOptions{RequestID: web.RequestID(ctx)})
-	if errors.Is(err, directory.ErrGone) {
-		return &pageError{http.StatusGone, "This cannot be undone any more", sentence(err.Error())}
-	}
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"roster/internal/auth"
 	"roster/internal/storetest"
 )
 
@@ -78,8 +79,8 @@ func TestRemoveAndUndo(t *testing.T) {
 			t.Error("the list of removals is not whole")
 		}
 		csv := c.get(done.location + "/not-removed.csv")
-		if want := "emailId,orgUserId,reasonCode,reason\n" + owner + ",,ACCOUNT_OWNER,Owns the account\n" + plain + ",,BOT_OWNER,Owns bots\n" +
-			"<who>@example.com,,USER_NOT_FOUND,Not a user of this account\n"; csv.body != want {
+		if want := "emailId,orgUserId,reason,reasonCode\n" + owner + ",,Owns the account,ACCOUNT_OWNER\n" + plain + ",,Owns bots,BOT_OWNER\n" +
+			"<who>@example.com,,Not a user of this account,USER_NOT_FOUND\n"; csv.body != want {
 			t.Errorf("the report is\n%s", csv.body)
 		}
 
@@ -100,6 +101,13 @@ func TestRemoveAndUndo(t *testing.T) {
 		}
 		if page := c.get(done.location); page.told("restored") != "2" {
 			t.Errorf("restored %s", page.told("restored"))
+		}
+		if _, err := w.Roster.PurgeRemoval(t.Context(), auth.Operator(), w.account, w.removal); err != nil {
+			t.Fatal(err)
+		}
+		over := c.post("/console/removals/"+w.removal+"/restore", url.Values{"who": {"all"}})
+		if over.status != http.StatusGone || !strings.Contains(over.body, "the users of removal "+w.removal+" were erased.") {
+			t.Errorf("whoever was erased is restored: %d\n%s", over.status, over.body)
 		}
 		for _, back := range []string{"ann@example.com", "bo@example.com", "cy@example.com"} {
 			if !slices.Contains(w.Members(w.account), back) {

@@ -84,9 +84,17 @@ type linkView struct {
 func (q *request) linkPage() error {
 	m, err := q.roster.PasswordLinkFor(q.r.Context(), q.values["token"])
 	if err != nil {
-		return err
+		return linkError(err)
 	}
 	return q.showLink(http.StatusOK, m, "")
+}
+
+// linkError says of a link that is over how to get another.
+func linkError(err error) error {
+	if errors.Is(err, directory.ErrGone) {
+		return errLink
+	}
+	return err
 }
 
 func (q *request) showLink(status int, m directory.Membership, text string) error {
@@ -97,7 +105,7 @@ func (q *request) showLink(status int, m directory.Membership, text string) erro
 func (q *request) setPassword() error {
 	m, err := q.roster.PasswordLinkFor(q.r.Context(), q.values["token"])
 	if err != nil {
-		return err
+		return linkError(err)
 	}
 	password := q.r.PostForm.Get("password")
 	if password != q.r.PostForm.Get("again") {
@@ -108,7 +116,7 @@ func (q *request) setPassword() error {
 		return q.showLink(http.StatusUnprocessableEntity, m, sentence(err.Error()))
 	}
 	if err != nil {
-		return err
+		return linkError(err)
 	}
 	return q.done("password-set", "/sign-in")
 }

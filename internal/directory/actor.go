@@ -16,7 +16,7 @@ type Actor struct {
 	Kind ActorKind
 	// ID is the AppID of an app, the PersonID of a person, and 0 for the others.
 	ID int64
-	// Label is what the caller calls itself (a token's "sub"). Nobody checked
-	// it, and it grants nothing.
+	// Label is what an app calls itself (a token's "sub"), which nobody checked, or
+	// the address of a person. It grants nothing.
 	Label string
 }

@@ -71,11 +71,11 @@ func livesIn(t *testing.T, dsn string) (all []string) {
 func TestErasedStayErased(t *testing.T) {
 	t.Parallel()
 	const rounds = 3
-	storetest.Each(t, func(t *testing.T, _ string) {
+	eachEngine(t, func(t *testing.T, engine string) {
 		for range rounds {
 			seed := uint64(time.Now().UnixNano())
 			random := rand.New(rand.NewPCG(seed, 0))
-			p := newPurgeBench(t, storetest.New(t, engineOf(t)), roster.Options{RestoreWindow: time.Hour})
+			p := newPurgeBench(t, storetest.New(t, engine), roster.Options{RestoreWindow: time.Hour})
 			steps := 20 + random.IntN(20)
 			backedUp, at := "", random.IntN(steps)
 			var had []string
@@ -108,11 +108,6 @@ func TestErasedStayErased(t *testing.T) {
 			}
 		}
 	})
-}
-
-// engineOf is the engine that a test of storetest.Each is about.
-func engineOf(t *testing.T) string {
-	return t.Name()[strings.LastIndex(t.Name(), "/")+1:]
 }
 
 // step does something to the directory.
@@ -331,8 +326,6 @@ func TestReplacedDatabaseStaysAside(t *testing.T) {
 	p.ahead.Store(int64(2 * time.Hour))
 	p.purge()
 	now := p.backUp() // in place of a database that nobody has open
-	content, err := os.ReadFile(now)
-	must(t, err)
 
 	o := roster.RestoreOf{Backup: backedUp, Replace: true}
 	o.Options.Database, o.Options.SecretKeyFile = now, filepath.Join(t.TempDir(), "key")
@@ -346,8 +339,5 @@ func TestReplacedDatabaseStaysAside(t *testing.T) {
 	}
 	if diff := cmp.Diff(livesIn(t, p.dsn), livesIn(t, out.Aside)); diff != "" {
 		t.Errorf("aside (-want +got):\n%s", diff)
-	}
-	if len(content) == 0 {
-		t.Error("nothing was replaced")
 	}
 }
