@@ -43,12 +43,15 @@ func TestUsersPage(t *testing.T) {
 		if pages != 3 || strings.Contains(seen, "<b>") || strings.Contains(seen, stranger) || strings.Contains(seen, left) {
 			t.Errorf("%d pages, or somebody who is not to be seen", pages)
 		}
-		for query, want := range map[string]int{"?search=p01": 10, "?search=P017": 1, "?by=orgUserId&search=E%3Cb%3E11": 10, "?search=nobody": 0, "?by=orgUserId": 50, "?search=own": 1} {
+		for query, want := range map[string]int{
+			"?search=p01": 10, "?search=P017": 1, "?search=E%3Cb%3E11": 10, "?search=nobody": 0, "?sort=orgUserId": 50, "?search=own": 1,
+			"?search=example.com+017": 1, "?search=p01&sort=-name": 10, "?search=p01&status=locked": 0,
+		} {
 			if got := c.get("/console/users" + query); got.status != http.StatusOK || strings.Count(got.body, `name="user"`) != want {
 				t.Errorf("%s: %d with %d users, want %d", query, got.status, strings.Count(got.body, `name="user"`), want)
 			}
 		}
-		for _, query := range []string{"?search=ab", "?search=a%00bc", "?from=%00", "?search=%ff%ff%ff"} {
+		for _, query := range []string{"?search=ab", "?search=a%00bc", "?from=%00", "?search=%ff%ff%ff", "?sort=x", "?role=x", "?search=" + strings.Repeat("x", 10_000)} {
 			if got := c.get("/console/users" + query); got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, `role="alert"`) {
 				t.Errorf("%s: %d", query, got.status)
 			}

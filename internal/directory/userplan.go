@@ -47,6 +47,7 @@ type GroupUser struct {
 
 // MemberState is what a call may change of a member.
 type MemberState struct {
+	EmailKey  string // which does not change
 	OrgUserID string
 	Profile   Profile
 	Status    Status
@@ -63,6 +64,12 @@ type MemberChange struct {
 
 // OrgUserIDChanges says whether the member's org user id is to change.
 func (c *MemberChange) OrgUserIDChanges() bool { return c.Before.OrgUserID != c.After.OrgUserID }
+
+// SearchChanges says whether what the member is searched by is to change.
+func (c *MemberChange) SearchChanges() bool {
+	before, after := &c.Before.Profile, &c.After.Profile
+	return before.FirstName != after.FirstName || before.LastName != after.LastName || c.OrgUserIDChanges()
+}
 
 // ProfileChanges says whether anything beside org user id and tasks is to change.
 func (c *MemberChange) ProfileChanges() bool {

@@ -68,26 +68,28 @@ func TestUserPagesDoNotShift(t *testing.T) {
 			}
 		}
 		slices.Sort(stay)
-		for _, q := range []directory.UserQuery{{Limit: 7}, {Limit: 1}, {Limit: 1000}, {Limit: 4, Prefix: " ABÉ"}, {Limit: 3, Prefix: "own"}, {Limit: 5, ByOrgUserID: true}, {Limit: 2, ByOrgUserID: true, Prefix: "EB0"}} {
+		for _, q := range []directory.UserQuery{
+			{Limit: 7}, {Limit: 1}, {Limit: 1000}, {Limit: 4, Search: " ABÉ"}, {Limit: 3, Search: "own", Descending: true},
+			{Limit: 5, Order: directory.OrderByOrgUserID}, {Limit: 2, Order: directory.OrderByOrgUserID, Search: "eb0"}, {Limit: 3, Order: directory.OrderByName, Search: "abe"},
+		} {
 			var want, got []string
 			for _, email := range stay {
 				key := email
-				if q.ByOrgUserID {
+				if q.Order == directory.OrderByOrgUserID {
 					i := slices.IndexFunc(rows, func(r roster.ImportRow) bool { return r.Email == email })
 					if i < 0 || rows[i].OrgUserID == "" {
 						continue
 					}
 					key = rows[i].OrgUserID
 				}
-				prefix := q.Prefix
-				if !q.ByOrgUserID {
-					prefix = strings.ToLower(strings.TrimSpace(prefix))
-				}
-				if strings.HasPrefix(key, prefix) {
+				if search := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(q.Search)), "é", "e"); strings.Contains(strings.ReplaceAll(strings.ToLower(email+" "+key), "é", "e"), search) {
 					want = append(want, key+" "+email)
 				}
 			}
 			slices.Sort(want)
+			if q.Descending {
+				slices.Reverse(want)
+			}
 			for {
 				page, err := r.UserPage(ctx, caller, "", q)
 				must(t, err)
@@ -96,7 +98,7 @@ func TestUserPagesDoNotShift(t *testing.T) {
 				}
 				for _, u := range page.Users {
 					key := u.Email
-					if q.ByOrgUserID {
+					if q.Order == directory.OrderByOrgUserID {
 						key = u.OrgUserID
 					}
 					if !strings.Contains(u.Email, "@guest.io") {
@@ -127,7 +129,9 @@ func TestUserPagesThatAreRefused(t *testing.T) {
 	account, err := r.CreateAccount(ctx, auth.Operator(), "X", "owner@x.io")
 	must(t, err)
 	caller := callerOf(t, dsn, account)
-	for _, q := range []directory.UserQuery{{}, {Limit: -1}, {Limit: 1, Prefix: "ab"}, {Limit: 1, Prefix: "ab\x00c"}, {Limit: 1, Prefix: "\xff\xff\xff"}, {Limit: 1, From: "a\x00"}} {
+	for _, q := range []directory.UserQuery{{}, {Limit: -1}, {Limit: 1, Search: "ab"}, {Limit: 1, Search: "ab cd"}, {Limit: 1, Search: "ab\x00c"}, {Limit: 1, Search: "\xff\xff\xff"}, {Limit: 1, Search: strings.Repeat("x", 201)},
+		{Limit: 1, From: "a\x00"}, {Limit: 1, Order: "x"}, {Limit: 1, Role: "nobody's"},
+	} {
 		if _, err := r.UserPage(ctx, caller, "", q); !errors.Is(err, directory.ErrInvalid) {
 			t.Errorf("%+v: %v", q, err)
 		}

@@ -44,6 +44,7 @@ func (s *Store) HotStatements() map[string]string {
 		statements["holdRoles"] = holdRoles + s.engine.holdRows + " OF o"
 	} else {
 		statements["selectRecentCalls"] = selectRecentCalls
+		statements["indexProfiles"] = indexProfiles
 	}
 	maps.Copy(statements, map[string]string{
 		"membersOfRemoval": membersOfRemoval, "pageOfRemoval": pageOfRemoval, "countOfRemoval": countOfRemoval, "someOfRemoval": someOfRemoval, "selectAddresses": selectAddresses,
@@ -77,7 +78,7 @@ func (s *Store) HotStatements() map[string]string {
 	})
 	maps.Copy(statements, map[string]string{
 		"giveGroups": giveGroups, "takeGroups": takeGroups, "insertTasks": insertTasks, "takeTasks": takeTasks, "insertProfiles": insertProfiles,
-		"selectStates": selectStates, "selectTasks": selectTasks, "setProfiles": setProfiles, "clearOrgIDs": clearOrgIDs, "selectViews": selectViews,
+		"selectStates": selectStates, "selectTasks": selectTasks, "setProfiles": setProfiles, "setSearches": setSearches, "clearOrgIDs": clearOrgIDs, "selectViews": selectViews,
 	})
 	maps.Copy(statements, map[string]string{
 		"selectSession": selectSession, "selectSessions": selectSessions, "touchSession": touchSession, "enterAccount": enterAccount,
@@ -97,11 +98,17 @@ func OrderedStatements() map[string][2]string {
 		"selectJobs":    {selectJobs, "removal_jobs_spooled"},
 		"countJobs":     {countJobs, "removal_jobs_spooled"},
 		"pageOfMembers": {pageOfMembers, "member_profiles_created"},
-		"usersByEmail":  {usersByEmail, "members_live_email"},
-		"usersByOrgID":  {usersByOrgID, "members_live_org"},
+		"nextByEmail":   {upwards.Replace(nextByEmail), "members_live_email"},
+		"nextByOrgID":   {downwards.Replace(nextByOrgID), "members_live_org"},
+		"nextByName":    {downwards.Replace(nextByName), "member_profiles_name"},
 		"listGroups":    {listGroups, "groups_created"},
 		"listBots":      {listBots, "bots_created"},
 	}
+}
+
+// SetPaging makes small data large; see paging.
+func (s *Store) SetPaging(few, stretch, longest, stretches int) {
+	s.paging = paging{few, stretch, longest, stretches}
 }
 
 // WriterValue asks the connection that writes for one value.

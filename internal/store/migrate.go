@@ -169,8 +169,13 @@ func (e *engine) steps() ([]*goose.Migration, error) {
 		}
 		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{
 			RunTx: func(ctx context.Context, tx *sql.Tx) error {
-				_, err := tx.ExecContext(ctx, text.String())
-				return err
+				if _, err := tx.ExecContext(ctx, text.String()); err != nil {
+					return explainExtension(err)
+				}
+				if version == searchVersion {
+					return fillSearch(ctx, e, tx)
+				}
+				return nil
 			},
 		}, nil))
 	}

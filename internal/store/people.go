@@ -18,10 +18,10 @@ FROM (SELECT value FROM json_each($2) ` + list + `) j CROSS JOIN persons p WHERE
 RETURNING id, person_id`
 	insertProfiles = `INSERT INTO member_profiles (account_id, member_id, status, email, first_name, last_name, company_name, department,
   company_contact_phone, work_number, street, suite_number, city, zip, state, country,
-  can_create_bot, is_developer, data_table_access, created_at)
+  can_create_bot, is_developer, data_table_access, search_text, sort_name, created_at)
 SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j.value->>4, j.value->>5,
   j.value->>6, j.value->>7, j.value->>8, j.value->>9, j.value->>10, j.value->>11, j.value->>12, j.value->>13, j.value->>14,
-  CAST(j.value->>15 AS BIGINT), CAST(j.value->>16 AS BIGINT), CAST(j.value->>17 AS BIGINT), $3 FROM json_each($2) j`
+  CAST(j.value->>15 AS BIGINT), CAST(j.value->>16 AS BIGINT), CAST(j.value->>17 AS BIGINT), j.value->>18, j.value->>19, $3 FROM json_each($2) j`
 	updateOrgIDs = `UPDATE members SET org_user_id = j.value->>1
 FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(value->>0 AS BIGINT) AS id, value FROM json_each($2) ` + list + `) j
 WHERE members.account_id = j.account_id AND members.id = j.id AND members.removal_id IS NULL`
@@ -70,10 +70,15 @@ func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) (
 	profiles := jsonRows(len(people), func(i int) jsonRow {
 		p := &people[i]
 		row := append(jsonRow{int64(created[i].Member), string(p.Status), p.Email.Address}, profileRow(&p.Profile)...)
-		return append(row, flagRow(p.Flags)...)
+		text, sortName := directory.SearchText(&p.Profile, p.Email.Key, p.OrgUserID)
+		return append(append(row, flagRow(p.Flags)...), text, sortName)
 	})
 	if err := tx.execRows(ctx, n, insertProfiles, tx.account, profiles, now); err != nil {
 		return nil, wrapf(err, "create the profiles")
+	}
+	ids, _ := split(created)
+	if err := tx.indexSearch(ctx, ids); err != nil {
+		return nil, err
 	}
 	changes := make([]directory.AuditChange, len(people))
 	for i := range people {

@@ -90,8 +90,9 @@ var planArgs = map[string][]string{
 	"selectRemoval": {"{account}", "rm-1"},
 	"listRemovals":  {"{account}", "50", "0"},
 
-	"usersByEmail":  {"{account}", "1001", "1001\U0010ffff", "51"},
-	"usersByOrgID":  {"{account}", "E1001", "E1001\U0010ffff", "51"},
+	"nextByEmail":   {"{account}", "1001", "51"},
+	"nextByOrgID":   {"{account}", "E1001", "51"},
+	"nextByName":    {"{account}", "1001", "51"},
 	"pageOfMembers": {"{account}", "50", "0"},
 	"listGroups":    {"{account}", "50", "0"},
 	"listBots":      {"{account}", "50", "0"},
@@ -129,8 +130,10 @@ var planArgs = map[string][]string{
 	"selectStates":   {"{account}", "{ids}"},
 	"selectTasks":    {"{account}", "{ids}"},
 	"selectViews":    {"{account}", "{ids}"},
-	"insertProfiles": {"{account}", `[[901,"active","a@x.example","a","b","c","d","e","f","g","h","i","j","k","l",1,1,0]]`, "0"},
+	"insertProfiles": {"{account}", `[[901,"active","a@x.example","a","b","c","d","e","f","g","h","i","j","k","l",1,1,0,"a b","a"]]`, "0"},
 	"setProfiles":    {"{account}", `[[1,"active","a","b","c","d","e","f","g","h","i","j","k","l",1,1,0]]`},
+	"setSearches":    {"{account}", `[[1,"a","b"]]`},
+	"indexProfiles":  {"{account}", "{ids}"},
 	"clearOrgIDs":    {"{account}", "{ids}"},
 
 	"ownerRoles": {"{account}", "admin", "Bot Owner"},

@@ -133,6 +133,9 @@ func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal 
 			return wrapf(err, "erase what hangs on the members")
 		}
 	}
+	if err := tx.unindexSearch(ctx, ids); err != nil {
+		return err
+	}
 	tx.later(len(ids), purgeMembers, tx.account, list, removal)
 	tx.later(len(ids), purgePersons, jsonInts(persons))
 	return wrapf(tx.flush(ctx), "erase the members")

@@ -35,6 +35,7 @@ type Store struct {
 	counters counters // on SQLite
 	running  running
 	writes   atomic.Int64 // transactions that write
+	paging   paging
 }
 
 // Options change how a database is opened. The zero value is right for
@@ -69,7 +70,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.trace = opts.Trace
+	s.trace, s.paging = opts.Trace, pagingDefaults
 	s.ids.reserve = s.reserveIDs
 	return s, nil
 }

@@ -3,57 +3,302 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
 
 	"roster/internal/directory"
 )
 
-// A page of users is a range of the index of their keys, so that the last page of
-// a million costs what the first does.
+// Pages of users. They begin at a key, so that the last page of a million costs what
+// the first does.
 const (
-	usersByEmail = `SELECT id, email_key, email_key FROM live_members
-WHERE account_id = $1 AND email_key >= $2 AND email_key < $3 ORDER BY account_id, email_key LIMIT $4`
-	usersByOrgID = `SELECT id, email_key, org_user_id FROM live_members
-WHERE account_id = $1 AND org_user_id IS NOT NULL AND org_user_id >= $2 AND org_user_id < $3 ORDER BY account_id, org_user_id LIMIT $4`
-	// lastKey stands behind all that begins alike.
-	lastKey = "\U0010ffff"
+	// Those who come next in an order; {from} is >= or <=, and {way} the direction.
+	nextByEmail = `SELECT account_id, id, email_key AS key FROM live_members
+WHERE account_id = $1 AND email_key {from} $2 ORDER BY account_id {way}, email_key {way} LIMIT $3`
+	nextByOrgID = `SELECT account_id, id, org_user_id AS key FROM live_members
+WHERE account_id = $1 AND org_user_id IS NOT NULL AND org_user_id {from} $2 ORDER BY account_id {way}, org_user_id {way} LIMIT $3`
+	nextByName = `SELECT account_id, member_id AS id, sort_name AS key FROM member_profiles
+WHERE account_id = $1 AND sort_name {from} $2 AND sort_name >= '' ORDER BY account_id {way}, sort_name {way} LIMIT $3`
+
+	// Who of {some} fits, with the {key} of the order.
+	whoFits = `SELECT m.id, m.email_key, {key} FROM {some} CROSS JOIN live_members m CROSS JOIN member_profiles f
+WHERE m.account_id = j.account_id AND m.id = j.id AND f.account_id = m.account_id AND f.member_id = m.id`
+	hasWord   = ` AND f.search_text LIKE $%d ESCAPE '\'`
+	hasStatus = ` AND f.status = $%d`
+	hasRole   = ` AND (EXISTS (SELECT 1 FROM live_member_roles x WHERE x.account_id = m.account_id AND x.member_id = m.id AND x.role_id = $%d)`
+	orIsOwner = ` OR m.id = $%d)`
+	isPastKey = ` AND {key} {from} $%d`
+	inOrder   = ` ORDER BY {key} {way} LIMIT $%d`
+
+	adminRoles = `SELECT id, public_id, kind, name FROM roles WHERE account_id = $1 AND kind = 'admin' ORDER BY account_id, kind, name LIMIT $2`
+
+	ownerOfAccount  = `SELECT owner_id FROM accounts WHERE id = $1`
+	usersWithRole   = `SELECT x.member_id FROM live_member_roles x WHERE x.account_id = $1 AND x.role_id = $2`
+	usersWithStatus = `SELECT f.member_id FROM member_profiles f WHERE f.account_id = $1 AND f.status = $2 AND f.status <> ''`
 )
 
+// paging is how a page is looked for. Few users who may fit are sorted. Of many the
+// page is filled soon by going along the order, stretch by stretch, each twice as
+// long as the one before; only when that takes long all of them are sorted after all.
+type paging struct {
+	few              int // users
+	stretch, longest int // members
+	stretches        int
+}
+
+// pagingDefaults were found by measuring a million users.
+var pagingDefaults = paging{few: 5000, stretch: 500, longest: 4000, stretches: 8}
+
+// lastKey stands behind every key.
+const lastKey = "\U0010ffff"
+
 // UserPage reads a page of the account's live members, with all that they have,
-// in one state of the database. The query was prepared.
-func (s *Store) UserPage(ctx context.Context, account directory.AccountID, q directory.UserQuery) (out directory.UserPage, err error) {
-	query := usersByEmail
-	if q.ByOrgUserID {
-		query = usersByOrgID
-	}
+// in one state of the database. The words are those of the query, which was found
+// good by them. The error wraps directory.ErrInvalid when the query's role is not
+// one of the account.
+func (s *Store) UserPage(ctx context.Context, account directory.AccountID, q directory.UserQuery, words []string) (out directory.UserPage, err error) {
 	err = s.snapshot(ctx, func(r *reader) error {
-		var ids []directory.MemberID
-		var emails []string
-		err := r.each(ctx, func(rows *sql.Rows) error {
-			var id directory.MemberID
-			var email, key string
-			if err := rows.Scan(&id, &email, &key); err != nil {
-				return err
-			}
-			if len(ids) == q.Limit {
-				out.Next = key // one more than the page holds
-				return nil
-			}
-			ids, emails = append(ids, id), append(emails, email)
-			return nil
-		}, query, account, max(q.Prefix, q.From), q.Prefix+lastKey, q.Limit+1)
-		if err != nil || len(ids) == 0 {
+		p := userPager{reader: r, paging: s.paging, account: account, query: q, words: words}
+		if err := p.findRole(ctx); err != nil {
 			return err
+		}
+		found, err := p.find(ctx)
+		if err != nil {
+			return err
+		}
+		if out.Roles, err = p.roles(ctx, adminRoles, account, directory.MaxFilterRoles); err != nil {
+			return err
+		}
+		if len(found) > q.Limit {
+			out.Next = found[q.Limit].key // one more than the page holds
+			found = found[:q.Limit]
+		}
+		if len(found) == 0 {
+			return nil
+		}
+		ids := make([]directory.MemberID, len(found))
+		for i := range found {
+			ids[i] = found[i].id
 		}
 		views := UserViews{map[string]*directory.UserView{}, map[string]*directory.UserView{}}
 		if err := r.readViews(ctx, account, ids, views); err != nil {
 			return err
 		}
-		for _, email := range emails {
-			if v := views.ByEmail[email]; v != nil {
-				out.Users = append(out.Users, v)
-			}
+		for _, f := range found {
+			out.Users = append(out.Users, views.ByEmail[f.email])
 		}
 		return nil
 	})
 	return out, wrapf(err, "list the users")
+}
+
+// userPager looks for the users of a page.
+type userPager struct {
+	*reader
+	paging
+	account directory.AccountID
+	query   directory.UserQuery
+	words   []string
+	role    directory.RoleID
+	owner   directory.MemberID // of the account, where that gives the role
+}
+
+// foundUser is somebody who belongs on the page.
+type foundUser struct {
+	id         directory.MemberID
+	email, key string
+}
+
+// findRole finds the role that the query names.
+func (p *userPager) findRole(ctx context.Context) error {
+	if p.query.Role == "" {
+		return nil
+	}
+	found, err := p.roles(ctx, namedRoles, p.account, jsonTexts([]string{p.query.Role}))
+	if err == nil && len(found) == 0 {
+		err = directory.Errorf(directory.ErrInvalid, "the account has no such role")
+	}
+	if err != nil {
+		return err
+	}
+	p.role = found[0].ID
+	if found[0].Kind == directory.AdminRole && found[0].Name == directory.RoleAdmin {
+		err = p.row(ctx, ownerOfAccount, p.account).Scan(&p.owner)
+	}
+	return err
+}
+
+func (p *userPager) roles(ctx context.Context, query string, args ...any) (roles []directory.Role, err error) {
+	err = p.each(ctx, func(rows *sql.Rows) error {
+		var role directory.Role
+		err := rows.Scan(&role.ID, &role.PublicID, &role.Kind, &role.Name)
+		roles = append(roles, role)
+		return err
+	}, query, args...)
+	return roles, err
+}
+
+// find returns those of the page and, if there is one, the first of the next.
+func (p *userPager) find(ctx context.Context) (found []foundUser, err error) {
+	indexed := p.indexed()
+	if indexed.query != "" {
+		ids, err := p.mayFit(ctx, indexed, p.few+1)
+		if err != nil {
+			return nil, err
+		}
+		if len(ids) <= p.few {
+			return p.among(ctx, ids, p.from(), p.query.Limit+1)
+		}
+	}
+	size, from := p.stretch, p.from()
+	if len(p.words) == 0 && p.role == 0 && p.query.Status == "" {
+		size = p.query.Limit + 1
+	}
+	for n := 0; ; n++ {
+		if n == p.stretches && indexed.query != "" {
+			ids, err := p.mayFit(ctx, indexed, math.MaxInt)
+			if err != nil {
+				return nil, err
+			}
+			rest, err := p.among(ctx, ids, from, p.query.Limit+1-len(found))
+			return append(found, rest...), err
+		}
+		more, err := p.along(ctx, from, size, p.query.Limit+1-len(found))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+		if len(found) > p.query.Limit {
+			return found, nil
+		}
+		next := ""
+		source, args := p.next(from, 1)
+		err = p.each(ctx, func(rows *sql.Rows) error {
+			var account directory.AccountID
+			var id directory.MemberID
+			return rows.Scan(&account, &id, &next)
+		}, source+" OFFSET $4", append(args, size)...)
+		if err != nil || next == "" {
+			return found, err
+		}
+		size, from = min(2*size, p.longest), next
+	}
+}
+
+// from is the key at which the page begins.
+func (p *userPager) from() string {
+	if p.query.From == "" && p.query.Descending {
+		return lastKey
+	}
+	return p.query.From
+}
+
+// indexedQuery is a query with what it asks by, but for its limit.
+type indexedQuery struct {
+	query string
+	args  []any
+}
+
+// indexed is the query of an index that holds all who may fit, if there is one.
+func (p *userPager) indexed() indexedQuery {
+	if q := p.engine.byWords(p.account, p.words); q.query != "" {
+		return q
+	}
+	switch {
+	case p.role != 0:
+		return indexedQuery{usersWithRole, []any{p.account, p.role}}
+	case p.query.Status != "":
+		return indexedQuery{usersWithStatus, []any{p.account, p.query.Status}}
+	}
+	return indexedQuery{}
+}
+
+// mayFit reads up to limit ids from an index.
+func (p *userPager) mayFit(ctx context.Context, from indexedQuery, limit int) (ids []directory.MemberID, err error) {
+	err = p.each(ctx, func(rows *sql.Rows) error {
+		var id directory.MemberID
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, from.query+fmt.Sprintf(" LIMIT $%d", len(from.args)+1), append(from.args, limit)...)
+	if p.owner != 0 && !slices.Contains(ids, p.owner) {
+		ids = append(ids, p.owner)
+	}
+	return ids, err
+}
+
+// next is the query of the members who follow in the order.
+func (p *userPager) next(from string, limit int) (query string, args []any) {
+	query = nextByEmail
+	switch p.query.Order {
+	case directory.OrderByName:
+		query = nextByName
+	case directory.OrderByOrgUserID:
+		query = nextByOrgID
+	}
+	return p.directed(query), []any{p.account, from, limit}
+}
+
+// directed puts the direction of the order into a query.
+func (p *userPager) directed(query string) string {
+	if p.query.Descending {
+		return downwards.Replace(query)
+	}
+	return upwards.Replace(query)
+}
+
+var (
+	upwards   = strings.NewReplacer("{from}", ">=", " {way}", "")
+	downwards = strings.NewReplacer("{from}", "<=", "{way}", "DESC")
+)
+
+// along reads up to limit who fit among the next size members in the order.
+func (p *userPager) along(ctx context.Context, from string, size, limit int) ([]foundUser, error) {
+	source, args := p.next(from, size)
+	return p.fitting(ctx, "("+source+") j", "j.key", whoFits, args, limit)
+}
+
+// among reads up to limit who fit among members with these ids, from a key on.
+func (p *userPager) among(ctx context.Context, ids []directory.MemberID, from string, limit int) ([]foundUser, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	key := "m.email_key"
+	switch p.query.Order {
+	case directory.OrderByName:
+		key = "f.sort_name"
+	case directory.OrderByOrgUserID:
+		key = "m.org_user_id" // is never past a key where it is NULL
+	}
+	args := []any{p.account, jsonInts(ids), from}
+	return p.fitting(ctx, keyedIDs, key, whoFits+fmt.Sprintf(isPastKey, len(args)), args, limit)
+}
+
+// fitting reads up to limit members of some who fit.
+func (p *userPager) fitting(ctx context.Context, some, key, query string, args []any, limit int) (found []foundUser, err error) {
+	with := func(condition string, arg any) {
+		args = append(args, arg)
+		query += fmt.Sprintf(condition, len(args))
+	}
+	for _, word := range p.words {
+		with(hasWord, likeWord(word))
+	}
+	if p.query.Status != "" {
+		with(hasStatus, p.query.Status)
+	}
+	if p.role != 0 {
+		with(hasRole, p.role)
+		with(orIsOwner, p.owner)
+	}
+	with(inOrder, limit)
+	query = p.directed(strings.NewReplacer("{some}", some, "{key}", key).Replace(query))
+	err = p.each(ctx, func(rows *sql.Rows) error {
+		var f foundUser
+		err := rows.Scan(&f.id, &f.email, &f.key)
+		found = append(found, f)
+		return err
+	}, query, args...)
+	return found, err
 }

@@ -24,7 +24,7 @@ ON CONFLICT DO NOTHING RETURNING group_id, member_id`
 SELECT $1, CAST(j.value->>0 AS BIGINT), CAST(j.value->>1 AS BIGINT), j.value->>2 FROM json_each($2) j`
 	takeTasks = `DELETE FROM member_tasks WHERE (account_id, member_id) IN ` + idList
 
-	selectStates = `SELECT m.id, COALESCE(m.org_user_id, ''), f.status, f.can_create_bot, f.is_developer, f.data_table_access,
+	selectStates = `SELECT m.id, m.email_key, COALESCE(m.org_user_id, ''), f.status, f.can_create_bot, f.is_developer, f.data_table_access,
   f.first_name, f.last_name, f.company_name, f.department, f.company_contact_phone, f.work_number,
   f.street, f.suite_number, f.city, f.zip, f.state, f.country
 FROM ` + keyedIDs + ` CROSS JOIN live_members m CROSS JOIN member_profiles f
@@ -38,6 +38,9 @@ WHERE x.account_id = j.account_id AND x.member_id = j.id AND b.account_id = x.ac
   company_contact_phone = j.value->>6, work_number = j.value->>7, street = j.value->>8, suite_number = j.value->>9,
   city = j.value->>10, zip = j.value->>11, state = j.value->>12, country = j.value->>13,
   can_create_bot = CAST(j.value->>14 AS BIGINT), is_developer = CAST(j.value->>15 AS BIGINT), data_table_access = CAST(j.value->>16 AS BIGINT)
+FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(value->>0 AS BIGINT) AS id, value FROM json_each($2) ` + list + `) j
+WHERE member_profiles.account_id = j.account_id AND member_profiles.member_id = j.id`
+	setSearches = `UPDATE member_profiles SET search_text = j.value->>1, sort_name = j.value->>2
 FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(value->>0 AS BIGINT) AS id, value FROM json_each($2) ` + list + `) j
 WHERE member_profiles.account_id = j.account_id AND member_profiles.member_id = j.id`
 	clearOrgIDs = `UPDATE members SET org_user_id = NULL WHERE (account_id, id) IN ` + idList + ` AND (removal_id IS NULL) IS TRUE`
@@ -198,7 +201,7 @@ func (r *reader) MemberStates(ctx context.Context, account directory.AccountID, 
 	err := r.each(ctx, func(rows *sql.Rows) error {
 		var id directory.MemberID
 		var s directory.MemberState
-		into := []any{&id, &s.OrgUserID, &s.Status, &s.Flags.CanCreateBot, &s.Flags.IsDeveloper, &s.Flags.TableAccess}
+		into := []any{&id, &s.EmailKey, &s.OrgUserID, &s.Status, &s.Flags.CanCreateBot, &s.Flags.IsDeveloper, &s.Flags.TableAccess}
 		for _, field := range s.Profile.Fields() {
 			into = append(into, field.Text)
 		}
@@ -261,6 +264,8 @@ type memberWrites struct {
 	persons  []directory.PersonID
 	changes  []directory.AuditChange
 	profiles []jsonRow
+	searched []directory.MemberID // are found by something new
+	searches []jsonRow
 	freed    []directory.MemberID // of their org ids
 	orgIDs   []jsonRow
 	retasked []directory.MemberID
@@ -273,6 +278,11 @@ func (w *memberWrites) add(m *directory.MemberChange) {
 	if m.ProfileChanges() {
 		row := append(jsonRow{int64(m.Member), string(m.After.Status)}, profileRow(&m.After.Profile)...)
 		w.profiles = append(w.profiles, append(row, flagRow(m.After.Flags)...))
+	}
+	if m.SearchChanges() {
+		text, sortName := directory.SearchText(&m.After.Profile, m.After.EmailKey, m.After.OrgUserID)
+		w.searched = append(w.searched, m.Member)
+		w.searches = append(w.searches, jsonRow{int64(m.Member), text, sortName})
 	}
 	if m.OrgUserIDChanges() {
 		w.freed = append(w.freed, m.Member)
@@ -299,6 +309,9 @@ func (tx *Tx) changeMembers(ctx context.Context, changes []directory.MemberChang
 	if n := len(w.profiles); n > 0 {
 		tx.later(n, setProfiles, tx.account, rowList(w.profiles))
 	}
+	if n := len(w.searches); n > 0 {
+		tx.later(n, setSearches, tx.account, rowList(w.searches))
+	}
 	// All that change are freed first: one may take what another leaves.
 	if n := len(w.freed); n > 0 {
 		tx.later(n, clearOrgIDs, tx.account, jsonInts(w.freed))
@@ -308,6 +321,11 @@ func (tx *Tx) changeMembers(ctx context.Context, changes []directory.MemberChang
 	}
 	if err := tx.flush(ctx); err != nil {
 		return wrapf(err, "change the members")
+	}
+	if len(w.searched) > 0 {
+		if err := tx.indexSearch(ctx, w.searched); err != nil {
+			return err
+		}
 	}
 	if len(w.retasked) > 0 {
 		if err := tx.exec(ctx, takeTasks, tx.account, jsonInts(w.retasked)); err != nil {

@@ -136,7 +136,7 @@ func Dump(t testing.TB, dsn string) Content {
 	db := open(t, dsn)
 	db.SetMaxOpenConns(1)
 	defer db.Close()
-	tables := "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+	tables := "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'member_search%'"
 	if strings.HasPrefix(dsn, "postgres") {
 		tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
 	}

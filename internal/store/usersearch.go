@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"roster/internal/directory"
+)
+
+// The index that users are searched by: of every three characters that follow each
+// other. PostgreSQL keeps it of the profiles by itself. On SQLite it is a table,
+// which is written with them.
+const (
+	indexProfiles = `INSERT OR REPLACE INTO member_search (rowid, text) SELECT f.member_id, f.search_text
+FROM ` + keyedIDs + ` CROSS JOIN member_profiles f WHERE f.account_id = j.account_id AND f.member_id = j.id`
+	unindexMembers = `DELETE FROM member_search WHERE rowid IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j)`
+
+	usersByTrigrams = `SELECT rowid FROM member_search WHERE member_search MATCH $1`
+	// Of live and removed members, since those can be restored.
+	selectSearched = `SELECT f.account_id, f.member_id, m.email_key, COALESCE(m.org_user_id, ''), f.first_name, f.last_name
+FROM members m JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id`
+	fillProfiles = `UPDATE member_profiles SET search_text = j.value->>2, sort_name = j.value->>3 FROM json_each($1) j
+WHERE member_profiles.account_id = CAST(j.value->>0 AS BIGINT) AND member_profiles.member_id = CAST(j.value->>1 AS BIGINT)`
+	fillIndex = `INSERT INTO member_search (rowid, text) SELECT CAST(j.value->>1 AS BIGINT), j.value->>2 FROM json_each($1) j`
+
+	// The account is no constant to the planner, which would walk it.
+	usersByWords = `SELECT f.member_id FROM member_profiles f WHERE f.account_id + 0 = $1`
+)
+
+// maxTrigrams is how many of a search's trigrams the index is asked for. More would
+// find hardly fewer users, and each of those found is looked at.
+const maxTrigrams = 32
+
+// indexSearch brings the index up to what the profiles of the members say.
+func (tx *Tx) indexSearch(ctx context.Context, members []directory.MemberID) error {
+	if tx.engine.types.Postgres {
+		return nil
+	}
+	return wrapf(tx.exec(ctx, indexProfiles, tx.account, jsonInts(members)), "index the users for searches")
+}
+
+// unindexSearch takes members out of the index.
+func (tx *Tx) unindexSearch(ctx context.Context, members []directory.MemberID) error {
+	if tx.engine.types.Postgres {
+		return nil
+	}
+	return wrapf(tx.exec(ctx, unindexMembers, jsonInts(members)), "take the users out of the index for searches")
+}
+
+// byWords is the query of the index for those who may have all the words, or empty
+// where the words are too short for it.
+func (e *engine) byWords(account directory.AccountID, words []string) indexedQuery {
+	var out indexedQuery
+	var trigrams []string
+	for _, word := range words {
+		runes := []rune(word)
+		if len(runes) < directory.MinUserSearch {
+			continue
+		}
+		if e.types.Postgres {
+			if out.query == "" {
+				out = indexedQuery{usersByWords, []any{account}}
+			}
+			out.args = append(out.args, likeWord(word))
+			out.query += fmt.Sprintf(hasWord, len(out.args))
+			continue
+		}
+		for i := range len(runes) - 2 {
+			trigrams = append(trigrams, `"`+strings.ReplaceAll(string(runes[i:i+3]), `"`, `""`)+`"`)
+		}
+	}
+	if len(trigrams) > 0 {
+		out = indexedQuery{usersByTrigrams, []any{strings.Join(trigrams[:min(len(trigrams), maxTrigrams)], " AND ")}}
+	}
+	return out
+}
+
+// likeWord is the pattern of texts that have the word in them.
+func likeWord(word string) string { return "%" + likeEscapes.Replace(word) + "%" }
+
+var likeEscapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// searchVersion is the version of the schema that brings the search.
+const searchVersion = 9
+
+// explainExtension says what to do when PostgreSQL has no trigrams.
+func explainExtension(err error) error {
+	if !strings.Contains(err.Error(), "pg_trgm") {
+		return err
+	}
+	return fmt.Errorf("the database needs the extension pg_trgm: install PostgreSQL's contrib modules, or let a superuser run CREATE EXTENSION pg_trgm in it: %w", err)
+}
+
+// fillSearch makes members of an older database known to the search.
+func fillSearch(ctx context.Context, e *engine, tx *sql.Tx) error {
+	statements := []string{fillProfiles}
+	if !e.types.Postgres {
+		statements = append(statements, fillIndex)
+	}
+	rows, err := searchRows(ctx, tx)
+	if err != nil {
+		return wrapf(err, "read the users")
+	}
+	const chunk = 10_000
+	for rows := range slices.Chunk(rows, chunk) {
+		for _, statement := range statements {
+			if _, err := tx.ExecContext(ctx, statement, rowList(rows)); err != nil {
+				return wrapf(err, "index the users for searches")
+			}
+		}
+	}
+	return nil
+}
+
+func searchRows(ctx context.Context, tx *sql.Tx) (out []jsonRow, err error) {
+	err = queryEach(ctx, tx, selectSearched, nil, func(rows *sql.Rows) error {
+		var account, member int64
+		var emailKey, orgUserID string
+		var p directory.Profile
+		if err := rows.Scan(&account, &member, &emailKey, &orgUserID, &p.FirstName, &p.LastName); err != nil {
+			return err
+		}
+		text, sortName := directory.SearchText(&p, emailKey, orgUserID)
+		out = append(out, jsonRow{account, member, text, sortName})
+		return nil
+	})
+	return out, err
+}
