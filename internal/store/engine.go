@@ -29,6 +29,9 @@ type engine struct {
 	// leaves out a job that somebody else has locked.
 	lockJob    string
 	skipLocked string
+	// emailKeyOfProfile is the key of the address in a profile f, which is behind
+	// the name in its sort_name.
+	emailKeyOfProfile string
 	// pipelines says that a list of statements takes one round trip.
 	pipelines bool
 	types     schemaTypes

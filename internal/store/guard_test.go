@@ -33,6 +33,8 @@ var mayTouchBase = map[string]string{
 	"nextByName":           "whoFits looks which of them are live",
 	"usersWithStatus":      "whoFits looks which of them are live",
 	"usersByWords":         "whoFits looks which of them are live",
+	"sortedByTrigrams":     "whoFits looks which of them are live",
+	"whoOfLiveFits":        "of members that a live view told",
 	"selectSearched":       "who left may be restored, and is to be found then",
 	"fillProfiles":         "who left may be restored, and is to be found then",
 	"clearOrgIDs":          "says itself that they are live",

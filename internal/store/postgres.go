@@ -18,17 +18,18 @@ import (
 )
 
 var postgresEngine = &engine{
-	name:       "postgres",
-	snapshot:   sql.LevelRepeatableRead,
-	lock:       " ORDER BY m.id FOR NO KEY UPDATE OF m",
-	hold:       " ORDER BY m.id FOR SHARE OF m",
-	lockRows:   " FOR UPDATE",
-	holdRows:   " FOR SHARE",
-	lockJob:    " FOR UPDATE OF b",
-	skipLocked: " FOR UPDATE OF b SKIP LOCKED",
-	pipelines:  true,
-	types:      schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
-	kind:       postgresKind,
+	name:              "postgres",
+	snapshot:          sql.LevelRepeatableRead,
+	lock:              " ORDER BY m.id FOR NO KEY UPDATE OF m",
+	hold:              " ORDER BY m.id FOR SHARE OF m",
+	lockRows:          " FOR UPDATE",
+	holdRows:          " FOR SHARE",
+	lockJob:           " FOR UPDATE OF b",
+	skipLocked:        " FOR UPDATE OF b SKIP LOCKED",
+	pipelines:         true,
+	types:             schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
+	emailKeyOfProfile: `substr(f.sort_name, strpos(f.sort_name, chr(10)) + 1)`,
+	kind:              postgresKind,
 }
 
 // Codes of PostgreSQL, appendix A of its manual.

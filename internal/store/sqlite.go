@@ -27,10 +27,11 @@ const applicationID = 0x726f7374
 const busyTimeout = 60_000
 
 var sqliteEngine = &engine{
-	name:     "sqlite",
-	snapshot: sql.LevelDefault, // a read transaction in WAL mode is a snapshot
-	types:    schemaTypes{Int: "INTEGER", Blob: "BLOB", Key: "TEXT", Table: "STRICT, WITHOUT ROWID"},
-	kind:     sqliteKind,
+	name:              "sqlite",
+	snapshot:          sql.LevelDefault, // a read transaction in WAL mode is a snapshot
+	types:             schemaTypes{Int: "INTEGER", Blob: "BLOB", Key: "TEXT", Table: "STRICT, WITHOUT ROWID"},
+	emailKeyOfProfile: `substr(f.sort_name, instr(f.sort_name, char(10)) + 1)`,
+	kind:              sqliteKind,
 }
 
 func sqliteKind(err error) error {

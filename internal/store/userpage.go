@@ -22,13 +22,15 @@ WHERE account_id = $1 AND org_user_id IS NOT NULL AND org_user_id {from} $2 ORDE
 	nextByName = `SELECT account_id, member_id AS id, sort_name AS key FROM member_profiles
 WHERE account_id = $1 AND sort_name {from} $2 AND sort_name >= '' ORDER BY account_id {way}, sort_name {way} LIMIT $3`
 
-	// Who of {some} fits, with the {key} of the order.
-	whoFits = `SELECT m.id, m.email_key, {key} FROM {some} CROSS JOIN live_members m CROSS JOIN member_profiles f
+	// Who of {some} fits, with the {key} of the order; {some} of the second are live.
+	whoFits = `SELECT m.id, {key} FROM {some} CROSS JOIN live_members m CROSS JOIN member_profiles f
 WHERE m.account_id = j.account_id AND m.id = j.id AND f.account_id = m.account_id AND f.member_id = m.id`
+	whoOfLiveFits = `SELECT f.member_id, {key} FROM {some} CROSS JOIN member_profiles f
+WHERE f.account_id = j.account_id AND f.member_id = j.id`
 	hasWord   = ` AND f.search_text LIKE $%d ESCAPE '\'`
 	hasStatus = ` AND f.status = $%d`
-	hasRole   = ` AND (EXISTS (SELECT 1 FROM live_member_roles x WHERE x.account_id = m.account_id AND x.member_id = m.id AND x.role_id = $%d)`
-	orIsOwner = ` OR m.id = $%d)`
+	hasRole   = ` AND (EXISTS (SELECT 1 FROM live_member_roles x WHERE x.account_id = f.account_id AND x.member_id = f.member_id AND x.role_id = $%d)`
+	orIsOwner = ` OR f.member_id = $%d)`
 	isPastKey = ` AND {key} {from} $%d`
 	inOrder   = ` ORDER BY {key} {way} LIMIT $%d`
 
@@ -86,8 +88,12 @@ func (s *Store) UserPage(ctx context.Context, account directory.AccountID, q dir
 		if err := r.readViews(ctx, account, ids, views); err != nil {
 			return err
 		}
-		for _, f := range found {
-			out.Users = append(out.Users, views.ByEmail[f.email])
+		byID := make(map[directory.MemberID]*directory.UserView, len(found))
+		for _, v := range views.ByEmail {
+			byID[v.ID] = v
+		}
+		for _, id := range ids {
+			out.Users = append(out.Users, byID[id])
 		}
 		return nil
 	})
@@ -107,8 +113,8 @@ type userPager struct {
 
 // foundUser is somebody who belongs on the page.
 type foundUser struct {
-	id         directory.MemberID
-	email, key string
+	id  directory.MemberID
+	key string
 }
 
 // findRole finds the role that the query names.
@@ -158,11 +164,7 @@ func (p *userPager) find(ctx context.Context) (found []foundUser, err error) {
 	}
 	for n := 0; ; n++ {
 		if n == p.stretches && indexed.query != "" {
-			ids, err := p.mayFit(ctx, indexed, math.MaxInt)
-			if err != nil {
-				return nil, err
-			}
-			rest, err := p.among(ctx, ids, from, p.query.Limit+1-len(found))
+			rest, err := p.first(ctx, indexed, from, p.query.Limit+1-len(found))
 			return append(found, rest...), err
 		}
 		more, err := p.along(ctx, from, size, p.query.Limit+1-len(found))
@@ -195,10 +197,11 @@ func (p *userPager) from() string {
 	return p.query.From
 }
 
-// indexedQuery is a query with what it asks by, but for its limit.
+// indexedQuery is a query of ids with what it asks by, but for its limit.
 type indexedQuery struct {
-	query string
-	args  []any
+	query  string
+	args   []any
+	sorted string // the same with profiles f to sort by, if there is one
 }
 
 // indexed is the query of an index that holds all who may fit, if there is one.
@@ -208,9 +211,9 @@ func (p *userPager) indexed() indexedQuery {
 	}
 	switch {
 	case p.role != 0:
-		return indexedQuery{usersWithRole, []any{p.account, p.role}}
+		return indexedQuery{query: usersWithRole, args: []any{p.account, p.role}}
 	case p.query.Status != "":
-		return indexedQuery{usersWithStatus, []any{p.account, p.query.Status}}
+		return indexedQuery{query: usersWithStatus, args: []any{p.account, p.query.Status}}
 	}
 	return indexedQuery{}
 }
@@ -257,7 +260,50 @@ var (
 // along reads up to limit who fit among the next size members in the order.
 func (p *userPager) along(ctx context.Context, from string, size, limit int) ([]foundUser, error) {
 	source, args := p.next(from, size)
-	return p.fitting(ctx, "("+source+") j", "j.key", whoFits, args, limit)
+	query := whoOfLiveFits
+	if p.query.Order == directory.OrderByName {
+		query = whoFits
+	}
+	return p.fitting(ctx, "("+source+") j", "j.key", query, args, limit)
+}
+
+// first reads up to limit who fit, from a key on, of many who may.
+func (p *userPager) first(ctx context.Context, indexed indexedQuery, from string, limit int) ([]foundUser, error) {
+	if indexed.sorted == "" || p.query.Order == directory.OrderByOrgUserID {
+		ids, err := p.mayFit(ctx, indexed, math.MaxInt)
+		if err != nil {
+			return nil, err
+		}
+		return p.among(ctx, ids, from, limit)
+	}
+	// Their profiles are enough to sort them. Some may have left.
+	for n := 4 * limit; ; n *= 8 {
+		ids, err := p.sorted(ctx, indexed, from, n)
+		if err != nil {
+			return nil, err
+		}
+		found, err := p.among(ctx, ids, from, limit)
+		if err != nil || len(found) == limit || len(ids) < n {
+			return found, err
+		}
+	}
+}
+
+// sorted reads the first n ids of an index in the order, from a key on.
+func (p *userPager) sorted(ctx context.Context, indexed indexedQuery, from string, n int) (ids []directory.MemberID, err error) {
+	key := p.engine.emailKeyOfProfile
+	if p.query.Order == directory.OrderByName {
+		key = "f.sort_name"
+	}
+	args := append(indexed.args, from, n)
+	query := indexed.sorted + fmt.Sprintf(isPastKey+inOrder, len(args)-1, len(args))
+	err = p.each(ctx, func(rows *sql.Rows) error {
+		var id directory.MemberID
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, p.directed(strings.ReplaceAll(query, "{key}", key)), args...)
+	return ids, err
 }
 
 // among reads up to limit who fit among members with these ids, from a key on.
@@ -296,7 +342,7 @@ func (p *userPager) fitting(ctx context.Context, some, key, query string, args [
 	query = p.directed(strings.NewReplacer("{some}", some, "{key}", key).Replace(query))
 	err = p.each(ctx, func(rows *sql.Rows) error {
 		var f foundUser
-		err := rows.Scan(&f.id, &f.email, &f.key)
+		err := rows.Scan(&f.id, &f.key)
 		found = append(found, f)
 		return err
 	}, query, args...)

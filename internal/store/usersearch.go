@@ -18,7 +18,9 @@ const (
 FROM ` + keyedIDs + ` CROSS JOIN member_profiles f WHERE f.account_id = j.account_id AND f.member_id = j.id`
 	unindexMembers = `DELETE FROM member_search WHERE rowid IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j)`
 
-	usersByTrigrams = `SELECT rowid FROM member_search WHERE member_search MATCH $1`
+	usersByTrigrams  = `SELECT rowid FROM member_search WHERE member_search MATCH $2`
+	sortedByTrigrams = `SELECT f.member_id FROM member_search s CROSS JOIN member_profiles f
+WHERE s.member_search MATCH $2 AND f.account_id = $1 AND f.member_id = s.rowid`
 	// Of live and removed members, since those can be restored.
 	selectSearched = `SELECT f.account_id, f.member_id, m.email_key, COALESCE(m.org_user_id, ''), f.first_name, f.last_name
 FROM members m JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id`
@@ -53,29 +55,30 @@ func (tx *Tx) unindexSearch(ctx context.Context, members []directory.MemberID) e
 // byWords is the query of the index for those who may have all the words, or empty
 // where the words are too short for it.
 func (e *engine) byWords(account directory.AccountID, words []string) indexedQuery {
-	var out indexedQuery
-	var trigrams []string
+	args := []any{account}
+	conditions, trigrams := "", []string(nil)
 	for _, word := range words {
 		runes := []rune(word)
 		if len(runes) < directory.MinUserSearch {
 			continue
 		}
 		if e.types.Postgres {
-			if out.query == "" {
-				out = indexedQuery{usersByWords, []any{account}}
-			}
-			out.args = append(out.args, likeWord(word))
-			out.query += fmt.Sprintf(hasWord, len(out.args))
+			args = append(args, likeWord(word))
+			conditions += fmt.Sprintf(hasWord, len(args))
 			continue
 		}
 		for i := range len(runes) - 2 {
 			trigrams = append(trigrams, `"`+strings.ReplaceAll(string(runes[i:i+3]), `"`, `""`)+`"`)
 		}
 	}
-	if len(trigrams) > 0 {
-		out = indexedQuery{usersByTrigrams, []any{strings.Join(trigrams[:min(len(trigrams), maxTrigrams)], " AND ")}}
+	switch {
+	case len(trigrams) > 0:
+		args = append(args, strings.Join(trigrams[:min(len(trigrams), maxTrigrams)], " AND "))
+		return indexedQuery{usersByTrigrams, args, sortedByTrigrams}
+	case conditions != "":
+		return indexedQuery{usersByWords + conditions, args, usersByWords + conditions}
 	}
-	return out
+	return indexedQuery{}
 }
 
 // likeWord is the pattern of texts that have the word in them.
