@@ -100,8 +100,8 @@ func creationServer(b *testing.B, engine string) (url string, app rosterApp) {
 }
 
 // rawCreation returns what prepares a turn and then writes the rows of a creation:
-// of each user a person, a member, a profile, an audit record and what it changed;
-// and one each of details and chain. It decides nothing and checks nothing.
+// of each user a person, a member, a profile, an audit record and what it changed,
+// and on SQLite what it is searched by; and one each of details and chain. It decides nothing and checks nothing.
 func rawCreation(b *testing.B, engine string) func(users, turn int) func() {
 	dsn, _, _ := newAccount(b, engine)
 	db := open(b, dsn)
@@ -118,7 +118,8 @@ func rawCreation(b *testing.B, engine string) func(users, turn int) func() {
 			id++
 			change := fmt.Sprintf(`{"after":{"emailId":"%s","orgUserId":"%s","firstName":"First","lastName":"%s","dept":"Sales","status":"not active","canCreateBot":true,"isDeveloper":true}}`,
 				email, orgID, last)
-			rows[i] = []any{id, fmt.Sprintf("u-%036d", id), email, orgID, last, change}
+			text, sortName := directory.SearchText(&directory.Profile{FirstName: "First", LastName: last}, email, orgID)
+			rows[i] = []any{id, fmt.Sprintf("u-%036d", id), email, orgID, last, change, text, sortName}
 		}
 		list, err := json.Marshal(rows)
 		check(b, err)
@@ -130,9 +131,12 @@ SELECT CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, 1, 0 FROM json_eac
 				exec(`INSERT INTO members (account_id, id, person_id, email_key, org_user_id)
 SELECT $1, CAST(j.value->>0 AS BIGINT), CAST(j.value->>0 AS BIGINT), j.value->>2, j.value->>3 FROM json_each($2) j`, account, string(list))
 				exec(`INSERT INTO member_profiles (account_id, member_id, status, email, first_name, last_name, company_name, department,
-  company_contact_phone, work_number, street, suite_number, city, zip, state, country, can_create_bot, is_developer, data_table_access, created_at)
-SELECT $1, CAST(j.value->>0 AS BIGINT), 'not active', j.value->>2, 'First', j.value->>4, '', 'Sales', '', '', '', '', '', '', '', '', 1, 1, 0, $3
+  company_contact_phone, work_number, street, suite_number, city, zip, state, country, can_create_bot, is_developer, data_table_access, created_at, search_text, sort_name)
+SELECT $1, CAST(j.value->>0 AS BIGINT), 'not active', j.value->>2, 'First', j.value->>4, '', 'Sales', '', '', '', '', '', '', '', '', 1, 1, 0, $3, j.value->>6, j.value->>7
 FROM json_each($2) j`, account, string(list), id)
+				if engine == "sqlite" {
+					exec(`INSERT INTO member_search (rowid, text) SELECT CAST(j.value->>0 AS BIGINT), j.value->>6 FROM json_each($1) j`, string(list))
+				}
 				exec(`INSERT INTO audit_records (account_id, batch_id, seq, kind, person_id, object_id)
 SELECT $1, $2, j.key + 1, 'user.created', CAST(j.value->>0 AS BIGINT), 0 FROM json_each($3) j`, account, id, string(list))
 				exec(`INSERT INTO audit_changes (account_id, batch_id, seq, member_id, hash, salt, body)
