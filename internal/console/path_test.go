@@ -141,7 +141,10 @@ func TestPagesAtAllWidths(t *testing.T) {
 	t.Parallel()
 	s := rostertest.Start(t, storetest.New(t, "sqlite"), rostertest.Options{})
 	account := s.Account("olga.owner@example.com")
-	s.Users(account, "ann@example.com", "bo@example.com", "chris@example.com")
+	s.Users(account, "ann@example.com", "bo@example.com", "chris@example.com", "dana.desk@example.com", "eli@example.com")
+	s.Bot(account, "Order desk", "dana.desk@example.com")
+	s.Bot(account, "Travel and expenses of all regions, with approvals", "dana.desk@example.com")
+	s.Bot(account, "Onboarding", "eli@example.com")
 	b := open(t, s)
 	ids := sampleApps(t, s, account)
 	sizes := []struct {
@@ -182,12 +185,15 @@ func TestPagesAtAllWidths(t *testing.T) {
 	for _, size := range sizes {
 		b.look(size.width, size.height, size.dark)
 		b.visit("/console/users/remove")
-		b.fill("list", "ann@example.com\nbo@example.com\nolga.owner@example.com\nnobody-at-all-with-a-very-long-address-indeed@a-department-of-ours.example.com\n")
+		b.fill("list", "ann@example.com\nbo@example.com\ndana.desk@example.com\neli@example.com\nolga.owner@example.com\nnobody-at-all-with-a-very-long-address-indeed@a-department-of-ours.example.com\n")
 		b.click("main form button")
 		b.wantText("h1", "Remove users?")
 		if name := "remove-preview" + size.name; *screenshots != "" && slices.Contains(pictured, name) {
 			b.picture(filepath.Join(*screenshots, "console-"+name+".png"))
 		}
+		b.fill("new-owner", "nobody@example.com")
+		b.click(`button[value="chosen"]`)
+		b.wantText("#problem", "Choose whose bots")
 	}
 	shoot("sessions", "/console/sessions")
 	shoot("accounts", "/console/accounts")

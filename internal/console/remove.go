@@ -45,9 +45,11 @@ func (q *request) wrongList(f removeForm, text string) error {
 // preview shows who would go and who would stay, and asks for the number.
 type preview struct {
 	Going, Staying int
-	Refused        []refused // the first of them
-	Skipped        []int     // lines of the file that name nobody
-	IDs            string    // JSON array
+	Refused        []refused // the first of them but for owners of bots
+	Others         int       // how many they are in all
+	Owners         ownersView
+	Skipped        []int  // lines of the file that name nobody
+	IDs            string // JSON array
 	ByOrg          bool
 	Job            bool
 	Error          string
@@ -126,7 +128,9 @@ func (q *request) showPreview(status int, p preview, ids []string) error {
 		return err
 	}
 	p.IDs, p.Going, p.Staying, p.Job = string(text), out.Removed, len(out.Refused), len(ids) > atOnce
-	p.Refused = refusedOf(refs, out.Refused)
+	owning, others := partOwners(out.Refused)
+	p.Refused, p.Others = refusedOf(refs, others), len(others)
+	p.Owners.show(refs, owning)
 	q.render(status, "removepreview", "Remove users?", p)
 	return nil
 }
@@ -159,17 +163,25 @@ func refusedOf(refs []directory.UserRef, all []directory.Refusal) (some []refuse
 	return some
 }
 
+// previewed reads the list that a preview carries.
+func (q *request) previewed() (p preview, ids []string, err error) {
+	form := q.r.PostForm
+	if err := json.Unmarshal([]byte(form.Get("ids")), &ids); err != nil || len(ids) == 0 || len(ids) > maxPeople {
+		return p, nil, errForm
+	}
+	p.ByOrg = form.Get("kind") == "orgUserId"
+	return p, ids, nil
+}
+
 // removeUsers removes whom the preview showed, if the number that was typed is
 // that of those who went in it.
 func (q *request) removeUsers() error {
-	form := q.r.PostForm
-	var ids []string
-	if err := json.Unmarshal([]byte(form.Get("ids")), &ids); err != nil || len(ids) == 0 || len(ids) > maxPeople {
-		return errForm
+	p, ids, err := q.previewed()
+	if err != nil {
+		return err
 	}
-	p := preview{ByOrg: form.Get("kind") == "orgUserId"}
-	typed := strings.NewReplacer(",", "", ".", "", " ", "", "\u00a0", "").Replace(form.Get("number"))
-	if n, err := strconv.Atoi(typed); err != nil || strconv.Itoa(n) != form.Get("going") {
+	typed := strings.NewReplacer(",", "", ".", "", " ", "", "\u00a0", "").Replace(q.r.PostForm.Get("number"))
+	if n, err := strconv.Atoi(typed); err != nil || strconv.Itoa(n) != q.r.PostForm.Get("going") {
 		p.Error = "Type the number of users who will be removed."
 		return q.showPreview(http.StatusUnprocessableEntity, p, ids)
 	}

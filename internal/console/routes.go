@@ -54,6 +54,7 @@ func (c *Console) table() []route {
 		{get, Root + "/users", inside, seeUsers, (*request).usersPage},
 		{get, Root + "/users/remove", inside, changeUsers, (*request).removePage},
 		{post, Root + "/users/remove/preview", inside, changeUsers, (*request).previewRemoval},
+		{post, Root + "/users/remove/bots", inside, changeUsers, (*request).passOnBots},
 		{post, Root + "/users/remove", inside, changeUsers, (*request).removeUsers},
 		{get, Root + "/removals", inside, seeUsers, (*request).removalsPage},
 		{get, removal, inside, seeUsers, (*request).removalPage},

@@ -186,22 +186,32 @@ func (r *Roster) attachUsers(ctx context.Context, caller auth.Caller, accountID 
 			return err
 		}
 	}
-	selection := directory.Select(refs)
 	change := store.Change{Account: account.ID, Actor: caller.Actor, IDs: 1}
 	return r.store.Write(ctx, change, func(tx *store.Tx) error {
-		found, err := tx.HoldMembers(ctx, selection.EmailKeys, selection.OrgUserIDs)
+		found, err := hold(ctx, tx, refs)
 		if err != nil {
 			return err
 		}
-		if missing := selection.Unfound(found); len(missing) > 0 {
-			others := ""
-			if n := len(missing) - 1; n > 0 {
-				others = fmt.Sprintf(" (and %d more)", n)
-			}
-			return directory.Errorf(directory.ErrNotFound, "%s is no member of the account%s", refs[missing[0].Ref].Text, others)
-		}
 		return fn(tx, found)
 	})
+}
+
+// hold finds the named members, who cannot leave until the transaction ends. It
+// fails as attachUsers does.
+func hold(ctx context.Context, tx *store.Tx, refs []directory.UserRef) ([]directory.Candidate, error) {
+	selection := directory.Select(refs)
+	found, err := tx.HoldMembers(ctx, selection.EmailKeys, selection.OrgUserIDs)
+	if err != nil {
+		return nil, err
+	}
+	if missing := selection.Unfound(found); len(missing) > 0 {
+		others := ""
+		if n := len(missing) - 1; n > 0 {
+			others = fmt.Sprintf(" (and %d more)", n)
+		}
+		return nil, directory.Errorf(directory.ErrNotFound, "%s is no member of the account%s", refs[missing[0].Ref].Text, others)
+	}
+	return found, nil
 }
 
 // account finds the account that a verb is about, if the caller may touch it. It

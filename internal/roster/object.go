@@ -2,7 +2,10 @@ package roster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -43,6 +46,55 @@ func (r *Roster) TransferBot(ctx context.Context, caller auth.Caller, accountID,
 	})
 }
 
+// TransferBots makes the live member with that address the owner of all bots of
+// the live members whom owners name, in one transaction, and returns how many
+// these are. A bot that is the new owner's already stays as it is. The error wraps
+// directory.ErrNotFound when somebody who is named is no live member; then none is
+// passed on. A person needs the right to change bots.
+func (r *Roster) TransferBots(ctx context.Context, caller auth.Caller, accountID string, owners []directory.UserRef, newOwner, requestID string) (n int, err error) {
+	account, err := r.accountFor(ctx, caller, accountID, directory.RightBots.Change())
+	if err != nil {
+		return 0, err
+	}
+	email, err := directory.ParseEmail(newOwner)
+	if err != nil {
+		return 0, fmt.Errorf("%q: %w", newOwner, err)
+	}
+	if len(owners) == 0 {
+		return 0, directory.Errorf(directory.ErrInvalid, "nobody is named whose bots are passed on")
+	}
+	refs := append([]directory.UserRef{{Text: newOwner}}, owners...)
+	err = r.store.Write(ctx, store.Change{Account: account.ID, Actor: caller.Actor}, func(tx *store.Tx) error {
+		found, err := hold(ctx, tx, refs)
+		if err != nil {
+			return err
+		}
+		to := slices.IndexFunc(found, func(c directory.Candidate) bool { return c.EmailKey == email.Key })
+		if n, err = tx.TransferBots(ctx, found, found[to], ownerNote); err != nil {
+			return err
+		}
+		if n == 0 {
+			return errAsItIs
+		}
+		return recordRequest(tx, caller, requestID)
+	})
+	if errors.Is(err, errAsItIs) {
+		err = nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// ownerNote is what the record of a bot says, or without one that of the account,
+// that has another owner.
+func ownerNote(botID string, owners store.OwnerChange) ([]byte, error) {
+	return json.Marshal(objectNote{
+		BotID: botID, Before: objectFields{Owner: owners.Before}, After: objectFields{Owner: owners.After},
+	})
+}
+
 // TransferAccount makes the live member with that address the owner of the
 // account; who owned it stays a member, and can be removed from then on. It
 // reports whether they were not so already; if they were, nothing is written.
@@ -69,9 +121,11 @@ func (r *Roster) transfer(ctx context.Context, caller auth.Caller, accountID, ne
 		if err != nil {
 			return err
 		}
-		return objectNote{
-			BotID: botID, Before: objectFields{Owner: owners.Before}, After: objectFields{Owner: owners.After},
-		}.record(tx)
+		note, err := ownerNote(botID, *owners)
+		if err == nil {
+			tx.Note(note)
+		}
+		return err
 	})
 	if errors.Is(err, errAsItIs) {
 		return false, nil

@@ -80,6 +80,9 @@ var objectFaultVerbs = []faultVerb{
 	{name: "transfer bot", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		return wantDone(r.TransferBot(ctx, auth.Operator(), f.Account, f.Bot, "bo@example.com"))
 	}},
+	{name: "transfer bots", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
+		return wantCount(1)(r.TransferBots(ctx, auth.Operator(), f.Account, f.refs("owner@example.com"), "bo@example.com", "id"))
+	}},
 	{name: "transfer account", run: func(ctx context.Context, r *roster.Roster, f *faultCase) error {
 		return wantDone(r.TransferAccount(ctx, auth.Operator(), f.Account, "bo@example.com"))
 	}},

@@ -117,6 +117,40 @@ func TestTransferOfABotAgainstRemovalOfItsOldOwner(t *testing.T) {
 	})
 }
 
+// Two pass on all bots of two people at once, while one of these is being removed:
+// nobody waits in a circle, and every bot has one of the new owners.
+func TestTransfersOfAllBotsAtOnce(t *testing.T) {
+	eachObjectRace(t, func(b *raceBench, round int) {
+		from, to := b.two(round)
+		other := fmt.Sprintf("o%d.three@example.com", round)
+		b.users(other)
+		bots := []string{b.bot(from), b.bot(other), b.bot(from)}
+		refs := []directory.UserRef{{Text: from}, {Text: other}}
+		var n, m int
+		var errs [2]error
+		together(
+			func() { n, errs[0] = b.roster.TransferBots(context.Background(), auth.Operator(), b.account, refs, to, "") },
+			func() {
+				m, errs[1] = b.roster.TransferBots(context.Background(), auth.Operator(), b.account, refs, "owner@example.com", "")
+			},
+			func() { b.remove(from) },
+		)
+		if n+m != len(bots) && errs == [2]error{} {
+			b.Errorf("round %d: %d and %d bots were passed on", round, n, m)
+		}
+		for _, err := range errs {
+			if err != nil && !errors.Is(err, directory.ErrNotFound) {
+				b.Errorf("round %d: %v", round, err)
+			}
+		}
+		for _, bot := range bots {
+			if owner := b.owner(bot); owner != to && owner != "owner@example.com" {
+				b.Errorf("round %d: a bot is %s's", round, owner)
+			}
+		}
+	})
+}
+
 // The account goes from one to another who may be on their way out, both of them.
 func TestTransferOfTheAccountAgainstRemovals(t *testing.T) {
 	const first = "owner@example.com"

@@ -213,6 +213,58 @@ func TestTransferMovesOwnershipAndNothingElse(t *testing.T) {
 	})
 }
 
+// All bots of some go to one, each with a record that says whose it was, whatever
+// somebody owns already.
+func TestTransferOfAllBotsOfSome(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		o := newObjects(t, dsn)
+		op := auth.Operator()
+		for _, owner := range []string{"ann@x.io", "ann@x.io", "bo@x.io", "owner@one.example"} {
+			_, err := o.roster.CreateBot(ctxBackground, op, o.one, "Of "+owner, owner)
+			must(t, err)
+		}
+		const bots = "SELECT b.name || ' ' || m.email_key FROM bots b JOIN live_members m ON m.id = b.owner_id"
+		transfer := func(to string, owners ...string) (int, error) {
+			refs := make([]directory.UserRef, len(owners))
+			for i, owner := range owners {
+				refs[i].Text = owner
+			}
+			return o.roster.TransferBots(ctxBackground, op, o.one, refs, to, "id")
+		}
+		for name, try := range map[string]func() error{
+			"nobody's":  func() error { _, err := transfer("bo@x.io"); return err },
+			"no":        func() error { _, err := transfer("bo\x00@x.io", "ann@x.io"); return err },
+			"stranger":  func() error { _, err := transfer("no@x.io", "ann@x.io"); return err },
+			"strangers": func() error { _, err := transfer("bo@x.io", "ann@x.io", "cy@x.io"); return err },
+		} {
+			kind := directory.ErrNotFound
+			if strings.HasPrefix(name, "no") {
+				kind = directory.ErrInvalid
+			}
+			o.refused(name, kind, "", try)
+		}
+		o.refused("an app", directory.ErrDenied, "", func() error {
+			_, err := o.roster.TransferBots(ctxBackground, callerOf(t, dsn, o.one), o.one, []directory.UserRef{{Text: "ann@x.io"}}, "bo@x.io", "")
+			return err
+		})
+		must(t, wantCount(3)(transfer("BO@x.io", "ann@x.io", "bo@x.io")))
+		o.want("the bots", bots, "Desk bo@x.io", "Of ann@x.io bo@x.io", "Of ann@x.io bo@x.io", "Of bo@x.io bo@x.io", "Of owner@one.example owner@one.example")
+		o.want("the records", `SELECT r.kind || ' ' || p.email_key FROM audit_records r JOIN persons p ON p.id = r.person_id WHERE r.batch_id = (SELECT MAX(batch_id) FROM audit_chain)`,
+			"bot.owner bo@x.io", "bot.owner bo@x.io", "bot.owner bo@x.io")
+		o.want("whose they were", `SELECT DISTINCT p.email_key FROM audit_changes c CROSS JOIN persons p
+WHERE c.batch_id = (SELECT MAX(batch_id) FROM audit_chain) AND c.body LIKE '%"before":{"ownerId":"' || p.public_id || '"}%'`, "ann@x.io")
+		o.remove("ann@x.io")
+		unchanged := fmt.Sprint(storetest.Dump(t, dsn))
+		must(t, wantCount(0)(transfer("bo@x.io", "bo@x.io")))
+		if fmt.Sprint(storetest.Dump(t, dsn)) != unchanged {
+			t.Error("a transfer to the owner wrote something")
+		}
+		_, err := o.roster.VerifyAudit(ctxBackground, op)
+		must(t, err)
+	})
+}
+
 func TestObjectVerbsRefuseWhatIsNotTheCallers(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {

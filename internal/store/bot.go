@@ -15,6 +15,18 @@ const (
 	selectOwners = `SELECT p.public_id, q.public_id
 FROM live_members m JOIN persons p ON p.id = m.person_id, live_members n JOIN persons q ON q.id = n.person_id
 WHERE m.account_id = $1 AND m.id = $2 AND n.account_id = $1 AND n.id = $3`
+
+	// The bots of members but for those of the new owner. Bots are looked up twice as
+	// in selectOwner; that the second look names the owner too leaves out a bot that
+	// somebody else has passed on while this one waited for its row.
+	selectBotsOf = `SELECT b.id, b.public_id, p.public_id, q.public_id
+FROM ` + keyedIDs + ` CROSS JOIN bots o CROSS JOIN bots b
+CROSS JOIN live_members m CROSS JOIN persons p CROSS JOIN live_members n CROSS JOIN persons q
+WHERE o.account_id = j.account_id AND o.owner_id = j.id AND b.account_id = o.account_id AND b.id = o.id AND b.owner_id = j.id
+  AND m.account_id = j.account_id AND m.id = j.id AND p.id = m.person_id
+  AND n.account_id = j.account_id AND n.id = $3 AND q.id = n.person_id AND n.id <> j.id
+ORDER BY b.id`
+	setBotOwners = `UPDATE bots SET owner_id = $3 WHERE (account_id, id) IN ` + idList
 )
 
 // bot finds a bot of the account by its public id, with lock at the end of the
@@ -43,6 +55,37 @@ func (tx *Tx) TransferBot(ctx context.Context, publicID string, owner directory.
 	tx.later(1, setBotOwner, tx.account, bot.ID, owner.Member)
 	tx.Record(directory.AuditRun{Kind: directory.AuditBotOwner, Object: int64(bot.ID), Persons: []directory.PersonID{owner.Person}})
 	return change, nil
+}
+
+// TransferBots makes a held member the owner of all bots of other held members, and
+// returns how many these are. Each has a record with what note says about it, by
+// the bot's public id. Nothing is written and recorded when there are none.
+func (tx *Tx) TransferBots(ctx context.Context, owners []directory.Candidate, owner directory.Candidate,
+	note func(botID string, owners OwnerChange) ([]byte, error),
+) (int, error) {
+	var bots []directory.BotID
+	var runs []directory.AuditRun
+	err := tx.each(ctx, func(rows *sql.Rows) error {
+		var bot directory.Bot
+		var change OwnerChange
+		if err := rows.Scan(&bot.ID, &bot.PublicID, &change.Before, &change.After); err != nil {
+			return err
+		}
+		body, err := note(bot.PublicID, change)
+		bots = append(bots, bot.ID)
+		runs = append(runs, directory.AuditRun{
+			Kind: directory.AuditBotOwner, Object: int64(bot.ID), Persons: []directory.PersonID{owner.Person}, Note: body,
+		})
+		return err
+	}, selectBotsOf+tx.engine.lockOf("b"), tx.account, idsOf(owners), owner.Member)
+	if err != nil || len(bots) == 0 {
+		return 0, wrapf(err, "find the bots")
+	}
+	tx.later(len(bots), setBotOwners, tx.account, jsonInts(bots), owner.Member)
+	for _, run := range runs {
+		tx.Record(run)
+	}
+	return len(bots), nil
 }
 
 // ownerChange reads the user ids of an owner and of who takes their place. Neither

@@ -50,6 +50,14 @@ func (e *engine) holdOf(alias string) string {
 	return e.holdRows + " OF " + alias
 }
 
+// lockOf is lockRows for a query of several tables of which one is locked.
+func (e *engine) lockOf(alias string) string {
+	if e.lockRows == "" {
+		return ""
+	}
+	return e.lockRows + " OF " + alias
+}
+
 // errRolledBack says that the database ended a transaction to resolve a
 // conflict with others, and that the same transaction may succeed now.
 var errRolledBack = directory.Errorf(directory.ErrUnavailable, "rolled back because of a conflict")

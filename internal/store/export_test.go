@@ -59,6 +59,7 @@ func (s *Store) HotStatements() map[string]string {
 		"selectOutcome": selectOutcome,
 		"selectRecords": selectRecords, "recordDetails": recordDetails, "auditObjects": auditObjects,
 		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
+		"selectBotsOf": selectBotsOf + s.engine.lockOf("b"), "setBotOwners": setBotOwners,
 	})
 	maps.Copy(statements, map[string]string{
 		"selectJob": selectJob + s.engine.skipLocked, "selectCounts": selectCounts, "selectJobState": selectJobState + s.engine.lockJob, "selectSpool": selectSpool,

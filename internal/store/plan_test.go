@@ -72,6 +72,8 @@ var planArgs = map[string][]string{
 
 	"selectGroup":      {"{account}", "e-1000001"},
 	"selectBot":        {"{account}", "st-1000001"},
+	"selectBotsOf":     {"{account}", "{ids}", "1000004"},
+	"setBotOwners":     {"{account}", "{ids}", "1000004"},
 	"deleteGroupUsers": {"{account}", "1000001"},
 	"deleteGroupRoles": {"{account}", "1000001"},
 	"deleteGroupBelow": {"{account}", "1000001"},
