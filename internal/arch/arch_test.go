@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"internal/web":        {"internal/directory"},
 	"internal/config":     {},
 	"internal/jsonstream": {},
-	"internal/peoplefile": {},
+	"internal/peoplefile": {"internal/roster"},
 	"internal/auth":       {"internal/directory"},
 	"internal/store":      {"internal/directory"},
 	"internal/roster":     {"internal/auth", "internal/store", "internal/directory"},

@@ -451,7 +451,7 @@ func TestImportOnTerminal(t *testing.T) {
 	want := strings.Join([]string{
 		"LINE  ADDRESS             REASON",
 		"2     東京                not an e-mail address",
-		"3     ann@example.com     the address is a member already (--update changes members)",
+		"3     ann@example.com     the address is a member already",
 		"4     cy\ufffd[1m@example.com  not an e-mail address",
 		"",
 		"0 created, 0 updated, 3 bad rows.",

@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"roster/internal/auth"
-	"roster/internal/directory"
 	"roster/internal/peoplefile"
 	"roster/internal/roster"
 )
@@ -36,7 +34,7 @@ func (e *env) userImportCommand() *cobra.Command {
 may run while 'roster serve' does. FILE may be - for standard input.
 
 The header names the columns as the API does: emailId, which is needed, and
-` + wrap(strings.Join(importColumns()[1:], ", ")+".") + `
+` + wrap(strings.Join(peoplefile.Columns()[1:], ", ")+".") + `
 Columns are parted by comma, semicolon, tab or |.
 
 Rows that cannot be taken are reported with their line, and then nothing at all
@@ -89,47 +87,16 @@ func (e *env) readFile(name string) (text []byte, err error) {
 	return peoplefile.Decode(name, text)
 }
 
-// importColumns are the names of the columns, emailId first.
-func importColumns() []string {
-	names := []string{"emailId", "orgUserId"}
-	for _, f := range (&directory.Profile{}).Fields() {
-		names = append(names, f.Name)
-	}
-	return names
-}
-
 // parseImport reads the rows of an import file.
 func (e *env) parseImport(text []byte) ([]roster.ImportRow, error) {
-	columns := importColumns()
-	comma, ok := peoplefile.SplitHeader(peoplefile.FirstLine(text), columns[0])
-	if !ok {
-		return nil, fmt.Errorf("the first line must name the columns, emailId among them, not %q", peoplefile.FirstLine(text))
-	}
 	lines := bytes.Count(text, []byte("\n"))
 	bar := e.progress("Reading lines", lines)
 	defer bar.end()
-	t, err := peoplefile.ReadTable(text, comma, bar.at)
+	rows, err := peoplefile.ReadPeople(text, bar.at)
 	if err != nil {
 		return nil, err
 	}
 	bar.at(lines)
-	for i, name := range t.Header {
-		known := slices.ContainsFunc(columns, func(c string) bool { return peoplefile.Fold(c) == name })
-		if !known {
-			return nil, fmt.Errorf("column %q is not known: rename or delete it; the known ones are %s", t.Names[i], strings.Join(columns, ", "))
-		}
-		if slices.Index(t.Header, name) != i {
-			return nil, fmt.Errorf("column %q is there twice", t.Names[i])
-		}
-	}
-	emailID, orgUserID := t.Column(columns[0]), t.Column(columns[1])
-	rows := make([]roster.ImportRow, len(t.Rows))
-	for i, row := range t.Rows {
-		rows[i] = roster.ImportRow{Line: row.Line, Email: row.Field(emailID), OrgUserID: row.Field(orgUserID)}
-		for _, f := range rows[i].Profile.Fields() {
-			*f.Text = row.Field(t.Column(f.Name))
-		}
-	}
 	return rows, nil
 }
 
@@ -164,7 +131,7 @@ func (e *env) reportImport(out roster.Imported, o roster.ImportOptions) error {
 		return err
 	}
 	if !o.SkipBad {
-		fmt.Fprintln(e.err, "roster: nothing was imported: correct the bad rows, or import the others with --skip-bad")
+		fmt.Fprintln(e.err, "roster: nothing was imported: correct the bad rows, or import the others with --skip-bad; --update changes members")
 	}
 	return errPartial
 }

@@ -25,14 +25,15 @@ type pages map[string]*template.Template
 
 func loadPages(f files) pages {
 	funcs := template.FuncMap{
-		"static":  f.path,
-		"link":    link,
-		"stamp":   stamp,
-		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"grouped": grouped,
-		"by":      by,
-		"add":     func(a, b int) int { return a + b },
-		"why":     func(r directory.Reason) string { return whyTexts[r] },
+		"static":   f.path,
+		"link":     link,
+		"stamp":    stamp,
+		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"grouped":  grouped,
+		"sentence": sentence,
+		"by":       by,
+		"add":      func(a, b int) int { return a + b },
+		"why":      func(r directory.Reason) string { return whyTexts[r] },
 	}
 	layout := template.Must(template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	found, err := fs.Glob(templateFiles, "templates/*.html")
@@ -104,6 +105,11 @@ func (v view) MayChange(right directory.Right) bool {
 // InApps reports whether the page is about apps.
 func (v view) InApps() bool {
 	return slices.Contains([]string{"apps", "app", "appform", "appdelete", "secret", "secretform", "retire", "token"}, v.Page)
+}
+
+// InImport reports whether the page is about importing users.
+func (v view) InImport() bool {
+	return slices.Contains([]string{"import", "importpreview", "imported"}, v.Page)
 }
 
 // InRemove reports whether the page is about removing users.

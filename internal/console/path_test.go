@@ -178,6 +178,7 @@ func TestPagesAtAllWidths(t *testing.T) {
 	removal := sampleRemoval(t, s, account)
 	shoot("users", "/console/users")
 	shoot("users-found", "/console/users?search=leaver.1&by=emailId")
+	shoot("import", "/console/users/import")
 	shoot("remove", "/console/users/remove")
 	shoot("removals", "/console/removals")
 	shoot("removal", "/console/removals/"+removal)
@@ -194,6 +195,15 @@ func TestPagesAtAllWidths(t *testing.T) {
 		b.fill("new-owner", "nobody@example.com")
 		b.click(`button[value="chosen"]`)
 		b.wantText("#problem", "Choose whose bots")
+	}
+	for _, size := range sizes {
+		b.look(size.width, size.height, size.dark)
+		b.visit("/console/users/import")
+		b.fill("list", "emailId,firstName\nnew"+size.name+"@example.com,New\nann@example.com,Ann\nnobody-at-all-with-a-very-long-address-indeed.a-department-of-ours.example.com,\n")
+		b.click("main form button")
+		b.wantText("h1", "Import users?")
+		b.click("main form button")
+		b.wantText("h1", "1 user imported")
 	}
 	shoot("sessions", "/console/sessions")
 	shoot("accounts", "/console/accounts")

@@ -52,6 +52,9 @@ func (c *Console) table() []route {
 		{get, Root, inside, none, (*request).overview},
 
 		{get, Root + "/users", inside, seeUsers, (*request).usersPage},
+		{get, Root + "/users/import", inside, changeUsers, (*request).importPage},
+		{post, Root + "/users/import/preview", inside, changeUsers, (*request).previewImport},
+		{post, Root + "/users/import", inside, changeUsers, (*request).importUsers},
 		{get, Root + "/users/remove", inside, changeUsers, (*request).removePage},
 		{post, Root + "/users/remove/preview", inside, changeUsers, (*request).previewRemoval},
 		{post, Root + "/users/remove/bots", inside, changeUsers, (*request).passOnBots},

@@ -27,6 +27,9 @@ type ImportOptions struct {
 	SkipBad bool
 	// Update changes members who exist already; else their rows are bad.
 	Update bool
+	// DryRun changes nothing: the outcome is what an import at this moment would
+	// come to.
+	DryRun bool
 }
 
 // BadRow is a row that cannot be imported.
@@ -52,9 +55,10 @@ var errBadRows = errors.New("rows cannot be imported")
 
 // ImportUsers makes the rows members of the account, in one transaction. Rows
 // that cannot be taken come back in the order of the file; with any of them
-// nothing at all is imported, unless o.SkipBad. New members are "not active".
+// nothing at all is imported, unless o.SkipBad. New members are "not active". A
+// person needs the right to change users; an app may not import.
 func (r *Roster) ImportUsers(ctx context.Context, caller auth.Caller, accountID string, rows []ImportRow, o ImportOptions) (Imported, error) {
-	account, err := r.account(ctx, caller, accountID)
+	account, err := r.accountFor(ctx, caller, accountID, directory.RightUsers.Change())
 	if err != nil {
 		return Imported{}, err
 	}
@@ -63,7 +67,10 @@ func (r *Roster) ImportUsers(ctx context.Context, caller auth.Caller, accountID 
 	if len(im.bad) > 0 && !o.SkipBad || len(im.good) == 0 {
 		return im.outcome(), nil
 	}
-	change := store.Change{Account: account.ID, Actor: caller.Actor, IDs: store.MemberIDs(len(im.good))}
+	change := store.Change{Account: account.ID, Actor: caller.Actor}
+	if !o.DryRun {
+		change.IDs = store.MemberIDs(len(im.good))
+	}
 	for range importAttempts {
 		err = r.store.Write(ctx, change, func(tx *store.Tx) error { return im.write(ctx, tx) })
 		// Somebody else made one of the members after this transaction had
@@ -150,11 +157,8 @@ func (im *importer) write(ctx context.Context, tx *store.Tx) error {
 	if len(im.bad)+len(im.taken) > 0 && !im.options.SkipBad || len(create)+len(update) == 0 {
 		return errBadRows
 	}
-	if err := tx.ChangeUsers(ctx, nil, directory.UserChanges{Members: im.changes(update)}); err != nil {
-		return err
-	}
-	if len(create) > 0 {
-		if _, err := tx.CreateMembers(ctx, create); err != nil {
+	if !im.options.DryRun {
+		if err := im.apply(ctx, tx, create, update); err != nil {
 			return err
 		}
 	}
@@ -163,6 +167,18 @@ func (im *importer) write(ctx context.Context, tx *store.Tx) error {
 		return errAsItIs
 	}
 	return nil
+}
+
+// apply makes and changes the members.
+func (im *importer) apply(ctx context.Context, tx *store.Tx, create []directory.NewMember, update []directory.MemberChange) error {
+	if err := tx.ChangeUsers(ctx, nil, directory.UserChanges{Members: im.changes(update)}); err != nil {
+		return err
+	}
+	if len(create) == 0 {
+		return nil
+	}
+	_, err := tx.CreateMembers(ctx, create)
+	return err
 }
 
 // split parts the good rows into new members and changes of those there are.
@@ -202,7 +218,7 @@ func (im *importer) split(ctx context.Context, tx *store.Tx) (create []directory
 		owner, taken := byOrgID[g.orgID]
 		switch {
 		case exists && !im.options.Update:
-			im.taken = append(im.taken, badRow(g.row, "the address is a member already (--update changes members)"))
+			im.taken = append(im.taken, badRow(g.row, "the address is a member already"))
 		case taken && owner != g.email.Key:
 			im.taken = append(im.taken, badRow(g.row, "the orgUserId belongs to another member"))
 		case exists:

@@ -155,10 +155,20 @@ func checkImport(t *testing.T, r *roster.Roster, dsn string, c importCase) {
 	must(t, err)
 	before := storetest.Dump(t, dsn)
 
-	out, err := r.ImportUsers(ctx, auth.Operator(), account, importRows(c.rows), roster.ImportOptions{SkipBad: c.skip, Update: c.up})
+	o := roster.ImportOptions{SkipBad: c.skip, Update: c.up, DryRun: true}
+	preview, err := r.ImportUsers(ctx, auth.Operator(), account, importRows(c.rows), o)
+	must(t, err)
+	if diff := cmp.Diff(before, storetest.Dump(t, dsn)); diff != "" {
+		t.Errorf("%s: the preview has written something:\n%s", c.name, diff)
+	}
+	o.DryRun = false
+	out, err := r.ImportUsers(ctx, auth.Operator(), account, importRows(c.rows), o)
 	if err != nil {
 		t.Errorf("%s: %v", c.name, err)
 		return
+	}
+	if diff := cmp.Diff(preview, out); diff != "" {
+		t.Errorf("%s: the preview said otherwise (-preview +import):\n%s", c.name, diff)
 	}
 	if out.Created != c.created || out.Updated != c.updated || len(out.Bad) != len(c.bad) {
 		t.Errorf("%s: outcome %+v, want %d created, %d updated, bad %q", c.name, out, c.created, c.updated, c.bad)

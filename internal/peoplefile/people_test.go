@@ -1,10 +1,11 @@
-package cli
+package peoplefile_test
 
 import (
 	"bytes"
-	"io"
 	"strings"
 	"testing"
+
+	"roster/internal/peoplefile"
 )
 
 // FuzzImport: no file makes the reader fail in any way but with an error, and
@@ -17,7 +18,7 @@ func FuzzImport(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		rows, err := (&env{err: io.Discard}).parseImport(text)
+		rows, err := peoplefile.ReadPeople(text, func(int) {})
 		if err != nil {
 			return
 		}

@@ -1,0 +1,107 @@
+package console_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"roster/internal/storetest"
+)
+
+// A table of people without a script: its preview, its import, and a second time,
+// when all are users already.
+func TestImportUsers(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		c := signedIn(t, w.Server, helper)
+		before := w.Dump()
+		list := "Email Id;firstName;orgUserId\r\nAnn@Example.com;Ann <b>;E1\r\n\r\n<who>;Who;\r\n" + plain + ";Plain;\r\nbo@example.com;\"Bo; the \"\"second\"\"\";\r\nann@example.com;;\r\n"
+		form := url.Values{"list": {list}}
+		preview := c.post("/console/users/import/preview", form)
+		if preview.status != http.StatusOK || preview.told("created") != "2" || preview.told("bad") != "3" {
+			t.Fatalf("preview: %d\n%s", preview.status, preview.body)
+		}
+		for _, text := range []string{
+			`<td class="number">4</td><td class="text">&lt;who&gt;</td><td class="text">Not an e-mail address.</td>`,
+			`<td class="number">5</td><td class="text">` + plain + `</td><td class="text">The address is a member already.</td>`,
+			`<td class="number">7</td><td class="text">ann@example.com</td><td class="text">The address is in line 2 already.</td>`,
+		} {
+			if !strings.Contains(preview.body, text) {
+				t.Errorf("the preview does not say %q", text)
+			}
+		}
+		if diff := cmp.Diff(before, w.Dump()); diff != "" {
+			t.Errorf("the preview has changed something: %s", diff)
+		}
+		sent := url.Values{"text": {preview.hidden("text")}, "update": {preview.hidden("update")}}
+		done := c.post("/console/users/import", sent)
+		if done.status != http.StatusOK || done.told("created") != "2" || done.told("bad") != "3" || !strings.Contains(done.body, "2 users imported") {
+			t.Errorf("import: %d\n%s", done.status, done.body)
+		}
+		if members := w.Members(w.account); !slices.Contains(members, "Ann@Example.com") || !slices.Contains(members, "bo@example.com") {
+			t.Errorf("the account has %q", members)
+		}
+		if list := c.get("/console/users?search=ann@").body; !strings.Contains(list, "Ann &lt;b&gt;") {
+			t.Errorf("the name is not shown as it is:\n%s", list)
+		}
+		if again := c.post("/console/users/import", sent); again.told("created") != "0" || again.told("bad") != "5" {
+			t.Errorf("a second time: %d, %s made, %s left out", again.status, again.told("created"), again.told("bad"))
+		}
+		form.Set("update", "1")
+		preview = c.post("/console/users/import/preview", form)
+		if preview.told("created") != "0" || preview.told("updated") != "3" || preview.told("bad") != "2" {
+			t.Errorf("preview of changes: %d\n%s", preview.status, preview.body)
+		}
+		done = c.post("/console/users/import", url.Values{"text": {preview.hidden("text")}, "update": {preview.hidden("update")}})
+		if done.told("updated") != "3" || !strings.Contains(c.get("/console/users?search=plain").body, "Plain ") {
+			t.Errorf("changes: %d\n%s", done.status, done.body)
+		}
+		w.VerifyAudit()
+	})
+}
+
+// What is wrong with a table is said beside it, and nobody is imported.
+func TestTablesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.New(t, "sqlite"))
+	c := signedIn(t, w.Server, owner)
+	before := w.Dump()
+	var many strings.Builder
+	for i := range 20_001 {
+		fmt.Fprintf(&many, "u%d@example.com\n", i)
+	}
+	for list, want := range map[string]string{
+		"\n\n":                      "Paste a table or choose a file.",
+		"emailId\n":                 "The table names nobody.",
+		"a@example.com\n":           "The first line must name the columns",
+		"emailId,boss\na,b":         "Column &#34;boss&#34; is not known",
+		"emailId,EMAIL_ID":          "Column &#34;EMAIL_ID&#34; is there twice.",
+		"emailId\n\"a\nb":           "Line ",
+		"emailId\n\xff":             "is not UTF-8",
+		"emailId\n" + many.String(): "The table names 20,001 people; 20,000 is the most.",
+		"emailId\na@example.com\n" + strings.Repeat(" ", 20<<20-1<<16): "The table is too long.",
+	} {
+		got := c.post("/console/users/import/preview", url.Values{"list": {list}})
+		if got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, `role="alert" id="problem">`) || !strings.Contains(got.body, want) {
+			t.Errorf("%.20q: %d, want %q", list, got.status, want)
+		}
+	}
+	for _, text := range []string{"", "x", `["a"]`, `""`, `"emailId\n"`, `"emailId\n\"a"`} {
+		if got := c.post("/console/users/import", url.Values{"text": {text}}); got.status != http.StatusBadRequest {
+			t.Errorf("import of %q: %d", text, got.status)
+		}
+	}
+	nobody := c.post("/console/users/import/preview", url.Values{"list": {"emailId\nno address\n"}})
+	if nobody.status != http.StatusOK || !strings.Contains(nobody.body, "Nobody can be imported") {
+		t.Errorf("nobody to import: %d\n%s", nobody.status, nobody.body)
+	}
+	if diff := cmp.Diff(before, w.Dump()); diff != "" {
+		t.Errorf("something was changed: %s", diff)
+	}
+}
