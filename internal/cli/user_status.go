@@ -27,7 +27,7 @@ func (e *env) userStatusCommand(change roster.StatusChange, short, long string) 
 				return err
 			}
 			return c.with(ctx, func(r *roster.Roster) error {
-				n, err := r.ChangeStatus(ctx, auth.Operator(), c.account, users, change)
+				n, err := r.ChangeStatus(ctx, auth.Operator(), c.account, users, change, "")
 				if err != nil {
 					return err
 				}

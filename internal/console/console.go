@@ -132,8 +132,10 @@ func (q *request) serve() error {
 // parseForm reads a posted form, which may hold a file where it may be long.
 func (q *request) parseForm(rt route) error {
 	most := int64(maxForm)
-	if strings.HasPrefix(rt.pattern, Root+"/users/") || strings.HasPrefix(rt.pattern, Root+"/removals/") {
-		most = maxList
+	for _, part := range []string{"/users/import", "/users/remove", "/removals/"} {
+		if strings.HasPrefix(rt.pattern, Root+part) {
+			most = maxList
+		}
 	}
 	q.r.Body = http.MaxBytesReader(q.w, q.r.Body, most)
 	if strings.HasPrefix(q.r.Header.Get("Content-Type"), "multipart/form-data") {

@@ -116,12 +116,22 @@ func give(t testing.TB, s *rostertest.Server, account, roleID, email string) {
 	}
 }
 
+// userID is the public id of a member.
+func userID(t testing.TB, s *rostertest.Server, account, email string) string {
+	t.Helper()
+	found, err := s.Roster.ReadUsers(context.Background(), auth.Operator(), account, []directory.UserRef{{Text: email}})
+	if err != nil || found[0] == nil {
+		t.Fatalf("no user %s: %v", email, err)
+	}
+	return found[0].UserID
+}
+
 // world is an account with somebody of each kind, all with the same password, and
 // an app; and another account.
 type world struct {
 	*rostertest.Server
-	account, other string
-	app, removal   string
+	account, other     string
+	app, removal, user string
 }
 
 const (
@@ -151,6 +161,7 @@ func newWorld(t *testing.T, dsn string) *world {
 	w.app = app.ClientID
 	s.Users(w.account, left)
 	w.removal = s.Remove(app, `{"deleteEmailIds":["`+left+`"]}`).Header.Get("X-Removal-Id")
+	w.user = userID(t, s, w.account, plain)
 	if err := s.Roster.FlushNotes(context.Background(), true); err != nil { // not between two dumps
 		t.Fatal(err)
 	}
@@ -167,6 +178,8 @@ func (w *world) fill(pattern string) string {
 			return w.app
 		case "{removal}":
 			return w.removal
+		case "{user}":
+			return w.user
 		case "{number}":
 			return "1"
 		}

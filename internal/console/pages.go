@@ -107,6 +107,9 @@ func (v view) InApps() bool {
 	return slices.Contains([]string{"apps", "app", "appform", "appdelete", "secret", "secretform", "retire", "token"}, v.Page)
 }
 
+// InUsers reports whether the page is about users who are there.
+func (v view) InUsers() bool { return v.Page == "users" || v.Page == "user" }
+
 // InImport reports whether the page is about importing users.
 func (v view) InImport() bool {
 	return slices.Contains([]string{"import", "importpreview", "imported"}, v.Page)
@@ -155,6 +158,12 @@ var flashes = map[string]string{
 	"password-set":      "Your password is set. Sign in with it.",
 	"signed-out":        "You are signed out.",
 	"session-ended":     "The session is ended.",
+	"user-activate":     "The user is active.",
+	"user-suspend":      "The user is suspended. They cannot enter the console of this account until somebody activates them.",
+	"user-unlock":       "The user is unlocked, and active.",
+	"user-same":         "Nothing was changed: it was so already.",
+	"sessions-ended":    "Their sessions in this account are ended.",
+	"sessions-none":     "They had no session in this account any more.",
 	"removal-cancelled": "The removal is stopped. Whoever it had removed stays removed, and can be restored.",
 
 	"app-saved":      "The app is saved. It holds from its next call on.",

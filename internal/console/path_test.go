@@ -133,7 +133,7 @@ func TestFirstRunToRemoval(t *testing.T) {
 var screenshots = flag.String("screenshots", "", "directory to write the screenshots of the documents to")
 
 // pictured are the pages that the documents show.
-var pictured = []string{"signin-dark", "overview", "app", "new-app-phone-dark", "users", "remove-preview", "removal"}
+var pictured = []string{"signin-dark", "overview", "app", "new-app-phone-dark", "users", "user", "remove-preview", "removal"}
 
 // Every page is checked in light and dark, wide and on a phone; see checks.js. With
 // -screenshots the pages are written to files, too.
@@ -178,6 +178,10 @@ func TestPagesAtAllWidths(t *testing.T) {
 	removal := sampleRemoval(t, s, account)
 	shoot("users", "/console/users")
 	shoot("users-found", "/console/users?search=leaver.1&by=emailId")
+	shoot("user", "/console/users/"+sampleUser(t, s, account))
+	shoot("user-bare", "/console/users/"+userID(t, s, account, "bo@example.com"))
+	shoot("user-owner", "/console/users/"+userID(t, s, account, "olga.owner@example.com"))
+	shoot("user-long", "/console/users/"+richUser(t, s, account, strings.Repeat("long.", 12)+"@"+strings.Repeat("department.", 12)+"example.com", strings.Repeat("W", 240)))
 	shoot("import", "/console/users/import")
 	shoot("remove", "/console/users/remove")
 	shoot("removals", "/console/removals")
@@ -213,6 +217,45 @@ func TestPagesAtAllWidths(t *testing.T) {
 		b.visit("/console/apps/" + ids[0])
 		b.click(`form[action$="/token"] button`)
 	}
+}
+
+// sampleUser makes a user as there may be many, and does something to them.
+func sampleUser(t *testing.T, s *rostertest.Server, account string) (id string) {
+	t.Helper()
+	ctx, operator := context.Background(), auth.Operator()
+	const email = "priya.raman@example.com"
+	row := roster.ImportRow{Line: 1, Email: email, OrgUserID: "E10482", Profile: directory.Profile{
+		FirstName: "Priya", LastName: "Raman", CompanyName: "Example Ltd", Department: "Customer care", WorkNumber: "+44 20 7946 0018", City: "London", Country: "United Kingdom",
+	}}
+	out, err := s.Roster.ImportUsers(ctx, operator, account, []roster.ImportRow{row}, roster.ImportOptions{})
+	if err != nil || len(out.Bad) > 0 {
+		t.Fatalf("import: %v %v", err, out.Bad)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	group, err := s.Roster.MakeGroup(ctx, operator, account, roster.NewGroup{Name: "Service desk", Description: "First line, all regions"})
+	must(err)
+	_, err = s.Roster.AddToGroup(ctx, operator, account, group, []directory.UserRef{{Text: email}})
+	must(err)
+	role(t, s, account, "User helper", email, directory.Permissions{"userManagement": directory.PermitYes})
+	bot := s.Bot(account, "Leave requests", email)
+	tester, err := s.Roster.FindRole(ctx, operator, account, directory.BotRole, directory.RoleBotTester)
+	must(err)
+	item := directory.RoleAssignment{RoleID: tester.PublicID, BotID: bot, AddGroups: []string{"Service desk"}}
+	_, err = s.Roster.AssignRoles(ctx, operator, account, directory.BotRole, []directory.RoleAssignment{item}, "")
+	must(err)
+	tasks := []directory.TaskRef{{BotID: bot, Dialogs: []string{"apply-for-leave", "cancel-leave"}}}
+	_, err = s.Roster.UpdateUsers(ctx, operator, account, []directory.UserItem{{Email: email, Tasks: &tasks}}, roster.UserOptions{})
+	must(err)
+	setPassword(t, s, account, email)
+	c := newClient(t, s)
+	c.header = map[string]string{"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:152.0) Gecko/20100101 Firefox/152.0"}
+	c.signIn(email)
+	return userID(t, s, account, email)
 }
 
 // sampleRemoval makes removals that show what there is to show.

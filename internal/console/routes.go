@@ -35,7 +35,7 @@ func (c *Console) table() []route {
 	see, change := directory.RightApps.See(), directory.RightApps.Change()
 	seeUsers, changeUsers := directory.RightUsers.See(), directory.RightUsers.Change()
 	none := directory.Need{}
-	const app, removal = Root + "/apps/{app}", Root + "/removals/{removal}"
+	const app, user, removal = Root + "/apps/{app}", Root + "/users/{user}", Root + "/removals/{removal}"
 	return []route{
 		{get, Root + "/static/{file}", static, none, (*request).file},
 
@@ -59,6 +59,9 @@ func (c *Console) table() []route {
 		{post, Root + "/users/remove/preview", inside, changeUsers, (*request).previewRemoval},
 		{post, Root + "/users/remove/bots", inside, changeUsers, (*request).passOnBots},
 		{post, Root + "/users/remove", inside, changeUsers, (*request).removeUsers},
+		{get, user, inside, seeUsers, (*request).userPage},
+		{post, user + "/status", inside, changeUsers, (*request).changeStatus},
+		{post, user + "/sessions/end", inside, changeUsers, (*request).endUserSessions},
 		{get, Root + "/removals", inside, seeUsers, (*request).removalsPage},
 		{get, removal, inside, seeUsers, (*request).removalPage},
 		{get, removal + "/not-removed.csv", inside, seeUsers, (*request).failuresFile},

@@ -54,10 +54,10 @@ func (r *Roster) SetAccess(ctx context.Context, caller auth.Caller, accountID st
 	if err != nil {
 		return err
 	}
-	_, err = r.setMembers(ctx, caller, account, refs, requestID, func(state *directory.MemberState) error {
-		set(&state.Flags.CanCreateBot, c.CanCreateBot)
-		set(&state.Flags.IsDeveloper, c.IsDeveloper)
-		set(&state.Flags.TableAccess, c.TableAccess)
+	_, err = r.setMembers(ctx, caller, account, refs, requestID, func(m *directory.MemberChange) error {
+		set(&m.After.Flags.CanCreateBot, c.CanCreateBot)
+		set(&m.After.Flags.IsDeveloper, c.IsDeveloper)
+		set(&m.After.Flags.TableAccess, c.TableAccess)
 		return nil
 	})
 	return err
@@ -66,7 +66,7 @@ func (r *Roster) SetAccess(ctx context.Context, caller auth.Caller, accountID st
 // setMembers changes live members by fn, all of them or nobody, and returns how
 // many were not so already.
 func (r *Roster) setMembers(ctx context.Context, caller auth.Caller, account directory.AccountID, refs []directory.UserRef, requestID string,
-	fn func(*directory.MemberState) error,
+	fn func(*directory.MemberChange) error,
 ) (changed int, err error) {
 	if len(refs) == 0 {
 		return 0, directory.Errorf(directory.ErrInvalid, "nobody is named")
@@ -87,7 +87,7 @@ func (r *Roster) setMembers(ctx context.Context, caller auth.Caller, account dir
 		var changes directory.UserChanges
 		for _, m := range found {
 			change := directory.MemberChange{Member: m.Member, Person: m.Person, Before: states[m.Member], After: states[m.Member]}
-			if err := fn(&change.After); err != nil {
+			if err := fn(&change); err != nil {
 				return fmt.Errorf("%s: %w", m.EmailKey, err)
 			}
 			if change.ProfileChanges() {
@@ -122,6 +122,17 @@ const (
 	Unlock StatusChange = "unlock"
 )
 
+// StatusChanges are the changes that would make a difference to who has the status.
+func StatusChanges(status directory.Status) (all []StatusChange) {
+	for _, c := range []StatusChange{Activate, Suspend, Unlock} {
+		after := status
+		if c.apply(&after) == nil && after != status {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 // apply changes a status. The error wraps directory.ErrState where that cannot be.
 func (c StatusChange) apply(status *directory.Status) error {
 	locked := *status == directory.StatusLocked
@@ -142,13 +153,25 @@ func (c StatusChange) apply(status *directory.Status) error {
 // org id, and returns how many were not so already. The error wraps
 // directory.ErrNotFound when one of them is no member of the account, and
 // directory.ErrState when one has a status that does not allow it; then nobody's
-// is changed.
+// is changed. As they cannot be removed, the account's owner can be suspended by
+// the operator alone.
 //
 // An app needs the scope User Management, and accountID is empty or its own.
-func (r *Roster) ChangeStatus(ctx context.Context, caller auth.Caller, accountID string, refs []directory.UserRef, c StatusChange) (changed int, err error) {
+func (r *Roster) ChangeStatus(ctx context.Context, caller auth.Caller, accountID string, refs []directory.UserRef, c StatusChange, requestID string) (changed int, err error) {
 	account, err := r.ownAccount(ctx, caller, accountID, directory.ScopeUserManagement)
 	if err != nil {
 		return 0, err
 	}
-	return r.setMembers(ctx, caller, account, refs, "", func(state *directory.MemberState) error { return c.apply(&state.Status) })
+	var spared directory.MemberID
+	if c == Suspend && caller.RequireOperator() != nil {
+		if spared, err = r.store.AccountOwner(ctx, account); err != nil {
+			return 0, err
+		}
+	}
+	return r.setMembers(ctx, caller, account, refs, requestID, func(m *directory.MemberChange) error {
+		if m.Member == spared {
+			return directory.Errorf(directory.ErrState, "the owner of the account cannot be suspended")
+		}
+		return c.apply(&m.After.Status)
+	})
 }

@@ -95,6 +95,12 @@ func (r *reader) Account(ctx context.Context, publicID string) (directory.Accoun
 	return a, wrapf(err, "account %q", publicID)
 }
 
+// AccountOwner is the member who owns an account that there is.
+func (r *reader) AccountOwner(ctx context.Context, account directory.AccountID) (owner directory.MemberID, err error) {
+	err = r.row(ctx, selectAccountOwner, account).Scan(&owner)
+	return owner, wrapf(err, "read who owns the account")
+}
+
 // AccountPublicID is the public id of an account that there is.
 func (r *reader) AccountPublicID(ctx context.Context, account directory.AccountID) (id string, err error) {
 	err = r.row(ctx, selectAccountID, account).Scan(&id)

@@ -14,10 +14,9 @@ import (
 // page is found by walking the account's chain, one row a transaction, and then
 // its records are looked up by their keys.
 const (
-	chainColumns = `SELECT number, batch_id, created_at, actor_kind, actor_id, removal_id, records, hash FROM audit_chain
-WHERE account_id = $1 AND created_at BETWEEN $2 AND $3 AND records > 0`
-	chainNewest = chainColumns + ` ORDER BY number DESC`
-	chainAfter  = chainColumns + ` AND number >= $4 ORDER BY number`
+	chainColumns = `SELECT number, batch_id, created_at, actor_kind, actor_id, removal_id, records, hash FROM audit_chain WHERE account_id = $1 AND records > 0`
+	chainNewest  = chainColumns + ` AND created_at BETWEEN $2 AND $3 ORDER BY number DESC`
+	chainAfter   = chainColumns + ` AND created_at BETWEEN $2 AND $3 AND number >= $4 ORDER BY number`
 
 	// Rows of a list: a batch, and the first and the last of its records.
 	selectRecords = `SELECT r.batch_id, r.seq, r.kind, r.object_id, COALESCE(p.public_id, ''), COALESCE(p.email_key, ''), COALESCE(x.body, '')
@@ -106,17 +105,12 @@ func (w *auditWindow) find(ctx context.Context, r *reader, account directory.Acc
 	}
 	w.newest = q.After == nil
 	err := r.each(ctx, func(rows *sql.Rows) error {
-		var part auditPart
-		var at int64
-		var records int
-		err := rows.Scan(&part.Number, &part.batch, &at, &part.Actor.Kind, &part.Actor.ID, &part.removal, &records, &part.Hash)
+		part, err := scanPart(rows)
 		if err != nil {
 			return err
 		}
-		part.At = fromMicros(at)
-		part.lo, part.hi = 1, records
 		if q.After != nil && part.Number == q.After.Number {
-			part.lo = min(q.After.Seq, records) + 1
+			part.lo = min(q.After.Seq, part.hi) + 1
 		}
 		return w.add(part)
 	}, query, args...)
@@ -124,6 +118,14 @@ func (w *auditWindow) find(ctx context.Context, r *reader, account directory.Acc
 		return nil
 	}
 	return err
+}
+
+// scanPart reads a row of chainColumns: all records of an entry.
+func scanPart(row scanner) (part auditPart, err error) {
+	var at int64
+	err = row.Scan(&part.Number, &part.batch, &at, &part.Actor.Kind, &part.Actor.ID, &part.removal, &part.hi, &part.Hash)
+	part.At, part.lo = fromMicros(at), 1
+	return part, err
 }
 
 // add counts the records of an entry and takes those that are in the window.
@@ -173,10 +175,7 @@ func (w *auditWindow) read(ctx context.Context, r *reader, account directory.Acc
 		part := &w.parts[i]
 		a.partOf[part.batch], a.starts[i], batches[i] = i, next, part.batch
 		next += part.hi - part.lo + 1
-		a.wanted[part.removal] = struct{}{}
-		if part.Actor.ID != 0 {
-			a.wanted[part.Actor.ID] = struct{}{}
-		}
+		a.wanted[part.removal], a.wanted[part.Actor.ID] = struct{}{}, struct{}{}
 		return jsonRow{part.batch, int64(part.lo), int64(part.hi)}
 	})
 	if err := r.each(ctx, a.add, selectRecords, account, parts); err != nil {
@@ -211,24 +210,28 @@ func (a *auditRows) add(rows *sql.Rows) error {
 	return nil
 }
 
-// addNames fills in what the internal keys stand for.
-func (a *auditRows) addNames(ctx context.Context, r *reader, account directory.AccountID) error {
-	names := make(map[int64]directory.AuditObject, len(a.wanted))
+// auditNames reads what internal keys stand for.
+func (r *reader) auditNames(ctx context.Context, account directory.AccountID, wanted map[int64]struct{}) (map[int64]directory.AuditObject, error) {
+	names := make(map[int64]directory.AuditObject, len(wanted))
+	delete(wanted, 0) // nobody, and nothing
 	err := r.each(ctx, func(rows *sql.Rows) error {
 		var id int64
 		var o directory.AuditObject
 		err := rows.Scan(&id, &o.Kind, &o.PublicID, &o.Name)
 		names[id] = o
 		return err
-	}, auditObjects, account, jsonInts(slices.Sorted(maps.Keys(a.wanted))))
+	}, auditObjects, account, jsonInts(slices.Sorted(maps.Keys(wanted))))
+	return names, err
+}
+
+// addNames fills in what the internal keys stand for.
+func (a *auditRows) addNames(ctx context.Context, r *reader, account directory.AccountID) error {
+	names, err := r.auditNames(ctx, account, a.wanted)
 	for i := range a.parts {
 		part := &a.parts[i]
 		for k := a.starts[i]; k <= a.starts[i]+part.hi-part.lo; k++ {
 			rec := &a.records[k]
-			rec.Object, rec.Removal = names[a.objects[k]], names[part.removal].PublicID
-			if rec.Actor.ID != 0 {
-				rec.By = names[rec.Actor.ID]
-			}
+			rec.Object, rec.Removal, rec.By = names[a.objects[k]], names[part.removal].PublicID, names[rec.Actor.ID]
 		}
 	}
 	return err

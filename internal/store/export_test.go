@@ -84,6 +84,7 @@ func (s *Store) HotStatements() map[string]string {
 	maps.Copy(statements, map[string]string{
 		"selectSession": selectSession, "selectSessions": selectSessions, "touchSession": touchSession, "enterAccount": enterAccount,
 		"selectMembership": selectMembership, "selectRights": selectRights, "noteSignIn": noteSignIn,
+		"selectUser": selectUser, "memberSessions": memberSessions, "endMemberSessions": endMemberSessions, "personByID": personByID, "chainStretch": chainStretch, "recordsOf": recordsOf,
 		"selectPassword": selectPassword, "takeAttempt": takeAttempt, "selectPasswordLink": selectPasswordLink,
 	})
 	return statements

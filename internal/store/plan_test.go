@@ -162,6 +162,13 @@ var planArgs = map[string][]string{
 	"deleteRefusedDetails": {"{account}", "1000001", "100"},
 	"deleteRefusals":       {"{account}", "1000001", "100"},
 
+	"selectUser":        {"{account}", "u-1000001"},
+	"memberSessions":    {"1000001", "{account}", "1000001", "0", "0", "100"},
+	"endMemberSessions": {"1000001", "{account}", "1000001", "0", "0"},
+	"personByID":        {"u-1000001"},
+	"chainStretch":      {"{account}", "1000001", "1000100"},
+	"recordsOf":         {"{account}", "{ids}", "1000001", "1", "51"},
+
 	"selectSession":      {"x"},
 	"selectSessions":     {"1000001", "0", "0", "100"},
 	"touchSession":       {"x", "1"},

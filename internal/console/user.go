@@ -1,0 +1,214 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"roster/internal/directory"
+	"roster/internal/roster"
+	"roster/internal/web"
+)
+
+// historyOnPage is how many records of a user's history a page has.
+const historyOnPage = 50
+
+// userView is a user's page.
+type userView struct {
+	directory.UserDetails
+	Self        bool // whoever looks is this user
+	SeesHistory bool // and may see the audit log
+	History     []historyEntry
+	// Before is the position that History goes back from, empty for the end of the
+	// log; Next is that of what is older, empty when nothing can be.
+	Before, Next string
+}
+
+// historyEntry is an audit record as the page shows it.
+type historyEntry struct {
+	directory.AuditRecord
+	Changes []fieldChange
+}
+
+// fieldChange is a field before and after a change; empty for none.
+type fieldChange struct{ Field, Before, After string }
+
+func (q *request) userPage() error {
+	ctx := q.r.Context()
+	user, err := q.roster.User(ctx, q.caller, q.account(), q.values["user"])
+	if err != nil {
+		return err
+	}
+	v := userView{UserDetails: user, Self: user.PersonID == q.session.Person, Before: q.r.URL.Query().Get("before")}
+	if v.SeesHistory = q.session.In.Rights.Allow(directory.RightAudit.See()); v.SeesHistory {
+		if err := q.addHistory(&v); err != nil {
+			return err
+		}
+	}
+	return q.show("user", v.Name(), &v)
+}
+
+func (q *request) addHistory(v *userView) error {
+	var before *directory.AuditPosition
+	if v.Before != "" {
+		position, err := directory.ParseAuditID(v.Before)
+		if err != nil {
+			return errNoPage
+		}
+		before = &position
+	}
+	history, err := q.roster.UserHistory(q.r.Context(), q.caller, q.account(), v.UserID, before, historyOnPage)
+	if err != nil {
+		return err
+	}
+	for _, record := range history.Records {
+		v.History = append(v.History, historyEntry{record, fieldChanges(record.Change)})
+	}
+	if history.Next != nil {
+		v.Next = history.Next.ID()
+	}
+	return nil
+}
+
+// fieldChanges reads what an audit record says was changed, by field. What it
+// cannot read it leaves out: a page is no place to mend the log.
+func fieldChanges(change []byte) (all []fieldChange) {
+	var sides struct {
+		Before map[string]json.RawMessage `json:"before"`
+		After  map[string]json.RawMessage `json:"after"`
+	}
+	if len(change) == 0 || json.Unmarshal(change, &sides) != nil {
+		return nil
+	}
+	names := map[string]bool{}
+	for _, side := range []map[string]json.RawMessage{sides.Before, sides.After} {
+		for name := range side {
+			names[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		label, ok := fieldLabels[name]
+		if !ok {
+			label = name
+		}
+		all = append(all, fieldChange{label, inWords(sides.Before[name]), inWords(sides.After[name])})
+	}
+	return all
+}
+
+// inWords is a value of an audit record as people read it; empty where there is
+// none.
+func inWords(value json.RawMessage) string {
+	var text string
+	var flag bool
+	var tasks []struct {
+		BotID   string   `json:"botId"`
+		Dialogs []string `json:"dialogs"`
+	}
+	switch {
+	case len(value) == 0:
+	case json.Unmarshal(value, &text) == nil:
+		return text
+	case json.Unmarshal(value, &flag) == nil:
+		if flag {
+			return "yes"
+		}
+		return "no"
+	case json.Unmarshal(value, &tasks) == nil:
+		words := make([]string, len(tasks))
+		for i, task := range tasks {
+			words[i] = task.BotID + " (" + cmp.Or(strings.Join(task.Dialogs, ", "), "all dialogs") + ")"
+		}
+		return strings.Join(words, ", ")
+	}
+	return string(value)
+}
+
+// Name is what the user is called: their name, or their address.
+func (v *userView) Name() string {
+	if name := strings.TrimSpace(v.Profile.FirstName + " " + v.Profile.LastName); name != "" {
+		return name
+	}
+	return v.Email
+}
+
+// fieldLabels are what a page calls what can be changed of a user, by the names on
+// the wire.
+var fieldLabels = map[string]string{
+	"emailId": "Email Id", "orgUserId": "Org user id", "status": "Status",
+	"canCreateBot": "Creates bots", "isDeveloper": "Developer", "hasDataTableAndViewAccess": "Data tables", "assignBotTasks": "Bot tasks",
+	"firstName": "First name", "lastName": "Last name", "companyName": "Company", "dept": "Department",
+	"companyContactPhone": "Company phone", "worknumber": "Work number", "street": "Street", "suiteNo": "Suite",
+	"city": "City", "zip": "Zip", "state": "State", "country": "Country",
+}
+
+// labelled is something about a user, under its label.
+type labelled struct{ Label, Text string }
+
+// Filled are the fields of the profile that hold anything.
+func (v *userView) Filled() (all []labelled) {
+	for _, field := range v.Profile.Fields() {
+		if *field.Text != "" {
+			all = append(all, labelled{fieldLabels[field.Name], *field.Text})
+		}
+	}
+	return all
+}
+
+// statusButton is a change of status that the page offers.
+type statusButton struct{ Change, Label string }
+
+// StatusButtons are the changes of status that make sense. Nobody is offered to
+// suspend the owner, who cannot be, or themself.
+func (v *userView) StatusButtons() (all []statusButton) {
+	for _, change := range roster.StatusChanges(v.Status) {
+		if change == roster.Suspend && (v.Owner || v.Self) {
+			continue
+		}
+		text := string(change)
+		all = append(all, statusButton{text, strings.ToUpper(text[:1]) + text[1:]})
+	}
+	return all
+}
+
+// doneUser redirects to a user's page, which says what was done.
+func (q *request) doneUser(flash string) error {
+	q.setCookie(flashCookie, flash, 60)
+	http.Redirect(q.w, q.r, link("users", q.values["user"]), http.StatusSeeOther)
+	return nil
+}
+
+func (q *request) changeStatus() error {
+	ctx := q.r.Context()
+	user, err := q.roster.User(ctx, q.caller, q.account(), q.values["user"])
+	if err != nil {
+		return err
+	}
+	change := roster.StatusChange(q.r.PostForm.Get("change"))
+	if !slices.Contains([]roster.StatusChange{roster.Activate, roster.Suspend, roster.Unlock}, change) {
+		return errForm
+	}
+	refs := []directory.UserRef{{Text: user.Email}}
+	changed, err := q.roster.ChangeStatus(ctx, q.caller, q.account(), refs, change, web.RequestID(ctx))
+	if err != nil {
+		return err
+	}
+	if changed == 0 {
+		return q.doneUser("user-same")
+	}
+	return q.doneUser("user-" + string(change))
+}
+
+func (q *request) endUserSessions() error {
+	ended, err := q.roster.EndUserSessions(q.r.Context(), q.caller, q.account(), q.values["user"])
+	if err != nil {
+		return err
+	}
+	if ended == 0 {
+		return q.doneUser("sessions-none")
+	}
+	return q.doneUser("sessions-ended")
+}
