@@ -41,9 +41,10 @@ WHERE f.account_id = j.account_id AND f.member_id = j.id`
 	usersWithStatus = `SELECT f.member_id FROM member_profiles f WHERE f.account_id = $1 AND f.status = $2 AND f.status <> ''`
 )
 
-// paging is how a page is looked for. Few users who may fit are sorted. Of many the
-// page is filled soon by going along the order, stretch by stretch, each twice as
-// long as the one before; only when that takes long all of them are sorted after all.
+// paging is how a page is looked for. Where many users fit it is filled soon by going
+// along the order, stretch by stretch, each twice as long as the one before. After the
+// first it is asked whether an index has only a few who may fit, which are sorted
+// then. When the stretches have been long, many are sorted after all.
 type paging struct {
 	few              int // users
 	stretch, longest int // members
@@ -51,7 +52,7 @@ type paging struct {
 }
 
 // pagingDefaults were found by measuring a million users.
-var pagingDefaults = paging{few: 5000, stretch: 500, longest: 4000, stretches: 8}
+var pagingDefaults = paging{few: 5000, stretch: 1000, longest: 4000, stretches: 5}
 
 // lastKey stands behind every key.
 const lastKey = "\U0010ffff"
@@ -148,24 +149,17 @@ func (p *userPager) roles(ctx context.Context, query string, args ...any) (roles
 
 // find returns those of the page and, if there is one, the first of the next.
 func (p *userPager) find(ctx context.Context) (found []foundUser, err error) {
-	indexed := p.indexed()
-	if indexed.query != "" {
-		ids, err := p.mayFit(ctx, indexed, p.few+1)
-		if err != nil {
-			return nil, err
-		}
-		if len(ids) <= p.few {
-			return p.among(ctx, ids, p.from(), p.query.Limit+1)
-		}
-	}
+	indexes := p.indexes()
 	size, from := p.stretch, p.from()
-	if len(p.words) == 0 && p.role == 0 && p.query.Status == "" {
+	if len(indexes) == 0 && len(p.words) == 0 {
 		size = p.query.Limit + 1
 	}
 	for n := 0; ; n++ {
-		if n == p.stretches && indexed.query != "" {
-			rest, err := p.first(ctx, indexed, from, p.query.Limit+1-len(found))
-			return append(found, rest...), err
+		if n == 1 || n == p.stretches {
+			rest, all, err := p.byIndex(ctx, indexes, n == p.stretches, from, p.query.Limit+1-len(found))
+			if err != nil || all {
+				return append(found, rest...), err
+			}
 		}
 		more, err := p.along(ctx, from, size, p.query.Limit+1-len(found))
 		if err != nil {
@@ -189,6 +183,29 @@ func (p *userPager) find(ctx context.Context) (found []foundUser, err error) {
 	}
 }
 
+// byIndex reads up to limit who fit, from a key on, if an index says that they are
+// among a few, or if it is to look through many.
+func (p *userPager) byIndex(ctx context.Context, indexes []index, many bool, from string, limit int) (found []foundUser, all bool, err error) {
+	for _, ix := range indexes {
+		if ix.query == "" {
+			continue
+		}
+		ids, err := p.mayFit(ctx, ix, p.few+1)
+		if err != nil {
+			return nil, false, err
+		}
+		if len(ids) <= p.few {
+			found, err = p.among(ctx, ids, from, limit)
+			return found, true, err
+		}
+	}
+	if !many || len(indexes) == 0 || indexes[0].query == "" && p.query.Order == directory.OrderByOrgUserID {
+		return nil, false, nil // the order is gone along to its end
+	}
+	found, err = p.first(ctx, indexes[0], from, limit)
+	return found, true, err
+}
+
 // from is the key at which the page begins.
 func (p *userPager) from() string {
 	if p.query.From == "" && p.query.Descending {
@@ -197,29 +214,32 @@ func (p *userPager) from() string {
 	return p.query.From
 }
 
-// indexedQuery is a query of ids with what it asks by, but for its limit.
-type indexedQuery struct {
-	query  string
-	args   []any
-	sorted string // the same with profiles f to sort by, if there is one
+// index is a query for the ids of all who may fit, without a limit; empty where
+// there is no index for it.
+type index struct {
+	query string
+	args  []any
+	// profiles is the same for their profiles f, with the {key} of the order, or empty.
+	profiles     string
+	profilesArgs []any
 }
 
-// indexed is the query of an index that holds all who may fit, if there is one.
-func (p *userPager) indexed() indexedQuery {
-	if q := p.engine.byWords(p.account, p.words); q.query != "" {
-		return q
+// indexes are the queries by which those who may fit are found, the best first.
+func (p *userPager) indexes() (all []index) {
+	if ix := p.engine.byWords(p.account, p.words); ix.query+ix.profiles != "" {
+		all = append(all, ix)
 	}
-	switch {
-	case p.role != 0:
-		return indexedQuery{query: usersWithRole, args: []any{p.account, p.role}}
-	case p.query.Status != "":
-		return indexedQuery{query: usersWithStatus, args: []any{p.account, p.query.Status}}
+	if p.role != 0 {
+		all = append(all, index{query: usersWithRole, args: []any{p.account, p.role}})
 	}
-	return indexedQuery{}
+	if p.query.Status != "" {
+		all = append(all, index{query: usersWithStatus, args: []any{p.account, p.query.Status}})
+	}
+	return all
 }
 
 // mayFit reads up to limit ids from an index.
-func (p *userPager) mayFit(ctx context.Context, from indexedQuery, limit int) (ids []directory.MemberID, err error) {
+func (p *userPager) mayFit(ctx context.Context, from index, limit int) (ids []directory.MemberID, err error) {
 	err = p.each(ctx, func(rows *sql.Rows) error {
 		var id directory.MemberID
 		err := rows.Scan(&id)
@@ -264,46 +284,38 @@ func (p *userPager) along(ctx context.Context, from string, size, limit int) ([]
 	if p.query.Order == directory.OrderByName {
 		query = whoFits
 	}
-	return p.fitting(ctx, "("+source+") j", "j.key", query, args, limit)
+	return p.fitting(ctx, strings.Replace(query, "{some}", "("+source+") j", 1), "j.key", args, limit)
 }
 
 // first reads up to limit who fit, from a key on, of many who may.
-func (p *userPager) first(ctx context.Context, indexed indexedQuery, from string, limit int) ([]foundUser, error) {
-	if indexed.sorted == "" || p.query.Order == directory.OrderByOrgUserID {
-		ids, err := p.mayFit(ctx, indexed, math.MaxInt)
+func (p *userPager) first(ctx context.Context, of index, from string, limit int) ([]foundUser, error) {
+	if of.profiles == "" || p.query.Order == directory.OrderByOrgUserID {
+		ids, err := p.mayFit(ctx, of, math.MaxInt)
 		if err != nil {
 			return nil, err
 		}
 		return p.among(ctx, ids, from, limit)
 	}
-	// Their profiles are enough to sort them. Some may have left.
-	for n := 4 * limit; ; n *= 8 {
-		ids, err := p.sorted(ctx, indexed, from, n)
-		if err != nil {
-			return nil, err
-		}
-		found, err := p.among(ctx, ids, from, limit)
-		if err != nil || len(found) == limit || len(ids) < n {
-			return found, err
-		}
-	}
-}
-
-// sorted reads the first n ids of an index in the order, from a key on.
-func (p *userPager) sorted(ctx context.Context, indexed indexedQuery, from string, n int) (ids []directory.MemberID, err error) {
 	key := p.engine.emailKeyOfProfile
 	if p.query.Order == directory.OrderByName {
 		key = "f.sort_name"
 	}
-	args := append(indexed.args, from, n)
-	query := indexed.sorted + fmt.Sprintf(isPastKey+inOrder, len(args)-1, len(args))
-	err = p.each(ctx, func(rows *sql.Rows) error {
-		var id directory.MemberID
-		err := rows.Scan(&id)
-		ids = append(ids, id)
-		return err
-	}, p.directed(strings.ReplaceAll(query, "{key}", key)), args...)
-	return ids, err
+	args := append(of.profilesArgs, from)
+	query := of.profiles + fmt.Sprintf(isPastKey, len(args))
+	for n := 4 * limit; ; n *= 8 { // some may have left
+		sorted, err := p.fitting(ctx, query, key, args, n)
+		if err != nil {
+			return nil, err
+		}
+		ids := make([]directory.MemberID, len(sorted))
+		for i := range sorted {
+			ids[i] = sorted[i].id
+		}
+		found, err := p.among(ctx, ids, from, limit)
+		if err != nil || len(found) == limit || len(sorted) < n {
+			return found, err
+		}
+	}
 }
 
 // among reads up to limit who fit among members with these ids, from a key on.
@@ -319,11 +331,14 @@ func (p *userPager) among(ctx context.Context, ids []directory.MemberID, from st
 		key = "m.org_user_id" // is never past a key where it is NULL
 	}
 	args := []any{p.account, jsonInts(ids), from}
-	return p.fitting(ctx, keyedIDs, key, whoFits+fmt.Sprintf(isPastKey, len(args)), args, limit)
+	query := strings.Replace(whoFits, "{some}", keyedIDs, 1) + fmt.Sprintf(isPastKey, len(args))
+	return p.fitting(ctx, query, key, args, limit)
 }
 
-// fitting reads up to limit members of some who fit.
-func (p *userPager) fitting(ctx context.Context, some, key, query string, args []any, limit int) (found []foundUser, err error) {
+// fitting reads up to limit of those whom the query is about and who fit, in the
+// order of the key.
+func (p *userPager) fitting(ctx context.Context, query, key string, args []any, limit int) (found []foundUser, err error) {
+	args = slices.Clip(args)
 	with := func(condition string, arg any) {
 		args = append(args, arg)
 		query += fmt.Sprintf(condition, len(args))
@@ -339,12 +354,11 @@ func (p *userPager) fitting(ctx context.Context, some, key, query string, args [
 		with(orIsOwner, p.owner)
 	}
 	with(inOrder, limit)
-	query = p.directed(strings.NewReplacer("{some}", some, "{key}", key).Replace(query))
 	err = p.each(ctx, func(rows *sql.Rows) error {
 		var f foundUser
 		err := rows.Scan(&f.id, &f.key)
 		found = append(found, f)
 		return err
-	}, query, args...)
+	}, p.directed(strings.ReplaceAll(query, "{key}", key)), args...)
 	return found, err
 }

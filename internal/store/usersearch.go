@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"roster/internal/directory"
 )
@@ -18,8 +20,8 @@ const (
 FROM ` + keyedIDs + ` CROSS JOIN member_profiles f WHERE f.account_id = j.account_id AND f.member_id = j.id`
 	unindexMembers = `DELETE FROM member_search WHERE rowid IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j)`
 
-	usersByTrigrams  = `SELECT rowid FROM member_search WHERE member_search MATCH $2`
-	sortedByTrigrams = `SELECT f.member_id FROM member_search s CROSS JOIN member_profiles f
+	usersByTrigrams    = `SELECT rowid FROM member_search WHERE member_search MATCH $2`
+	profilesByTrigrams = `SELECT f.member_id, {key} FROM member_search s CROSS JOIN member_profiles f
 WHERE s.member_search MATCH $2 AND f.account_id = $1 AND f.member_id = s.rowid`
 	// Of live and removed members, since those can be restored.
 	selectSearched = `SELECT f.account_id, f.member_id, m.email_key, COALESCE(m.org_user_id, ''), f.first_name, f.last_name
@@ -29,7 +31,8 @@ WHERE member_profiles.account_id = CAST(j.value->>0 AS BIGINT) AND member_profil
 	fillIndex = `INSERT INTO member_search (rowid, text) SELECT CAST(j.value->>1 AS BIGINT), j.value->>2 FROM json_each($1) j`
 
 	// The account is no constant to the planner, which would walk it.
-	usersByWords = `SELECT f.member_id FROM member_profiles f WHERE f.account_id + 0 = $1`
+	usersByWords    = `SELECT f.member_id FROM member_profiles f WHERE f.account_id + 0 = $1`
+	profilesByWords = `SELECT f.member_id, {key} FROM member_profiles f WHERE f.account_id + 0 = $1`
 )
 
 // maxTrigrams is how many of a search's trigrams the index is asked for. More would
@@ -52,33 +55,41 @@ func (tx *Tx) unindexSearch(ctx context.Context, members []directory.MemberID) e
 	return wrapf(tx.exec(ctx, unindexMembers, jsonInts(members)), "take the users out of the index for searches")
 }
 
-// byWords is the query of the index for those who may have all the words, or empty
-// where the words are too short for it.
-func (e *engine) byWords(account directory.AccountID, words []string) indexedQuery {
-	args := []any{account}
-	conditions, trigrams := "", []string(nil)
+// byWords is the query of the index for those who may have all the words, which are
+// one or more.
+func (e *engine) byWords(account directory.AccountID, words []string) index {
+	if len(words) == 0 {
+		return index{}
+	}
+	if e.types.Postgres {
+		return byPostgresWords(account, words)
+	}
+	var trigrams []string
 	for _, word := range words {
-		runes := []rune(word)
-		if len(runes) < directory.MinUserSearch {
-			continue
-		}
-		if e.types.Postgres {
-			args = append(args, likeWord(word))
-			conditions += fmt.Sprintf(hasWord, len(args))
-			continue
-		}
-		for i := range len(runes) - 2 {
-			trigrams = append(trigrams, `"`+strings.ReplaceAll(string(runes[i:i+3]), `"`, `""`)+`"`)
+		for runes := []rune(word); len(runes) >= directory.MinUserSearch; runes = runes[1:] {
+			trigrams = append(trigrams, `"`+strings.ReplaceAll(string(runes[:3]), `"`, `""`)+`"`)
 		}
 	}
-	switch {
-	case len(trigrams) > 0:
-		args = append(args, strings.Join(trigrams[:min(len(trigrams), maxTrigrams)], " AND "))
-		return indexedQuery{usersByTrigrams, args, sortedByTrigrams}
-	case conditions != "":
-		return indexedQuery{usersByWords + conditions, args, usersByWords + conditions}
+	args := []any{account, strings.Join(trigrams[:min(len(trigrams), maxTrigrams)], " AND ")}
+	return index{usersByTrigrams, args, profilesByTrigrams, args}
+}
+
+// byPostgresWords leaves out the query where pg_trgm has no index for it: it knows
+// letters and digits only.
+func byPostgresWords(account directory.AccountID, words []string) index {
+	out := index{query: usersByWords, args: []any{account}, profiles: profilesByWords, profilesArgs: []any{account}}
+	indexed := false
+	for _, word := range words {
+		out.args = append(out.args, likeWord(word))
+		out.query += fmt.Sprintf(hasWord, len(out.args))
+		for run := range strings.FieldsFuncSeq(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			indexed = indexed || utf8.RuneCountInString(run) >= directory.MinUserSearch
+		}
 	}
-	return indexedQuery{}
+	if !indexed {
+		out.query = ""
+	}
+	return out
 }
 
 // likeWord is the pattern of texts that have the word in them.

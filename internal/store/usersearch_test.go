@@ -43,7 +43,7 @@ func TestPagesOfUsersHoldWhoFits(t *testing.T) {
 		f.account = account
 		for range 150 {
 			q := someQuery(random, role)
-			f.store.SetPaging(random.IntN(40), 1+random.IntN(30), 1+random.IntN(60), random.IntN(4))
+			f.store.SetPaging(random.IntN(40), 1+random.IntN(30), 1+random.IntN(60), 1+random.IntN(4))
 			if diff := cmp.Diff(expected(people, q), f.pages(q)); diff != "" {
 				t.Fatalf("seed %d, %+v (-want +got):\n%s", seed, q, diff)
 			}
