@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// policy lets a page load our own style, script and pictures, post to us, and
-// nothing else.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; " +
+// policy lets a page load our own style, script and pictures, ask us and post to
+// us, and nothing else.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
 
 func setHeaders(h http.Header) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,78 +55,6 @@ func (b *tab) signIn(email string) {
 	b.fill("email", email)
 	b.fill("password", goodPassword)
 	b.click("main button")
-}
-
-// The whole path in a browser: set a password by the link, sign in, make an app,
-// use its token with the API, sign out.
-func TestFirstRunToRemoval(t *testing.T) {
-	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
-		s := rostertest.Start(t, dsn, rostertest.Options{})
-		account := s.Account("owner@example.com")
-		s.Users(account, "ann@example.com", "someone@example.com")
-		b := open(t, s)
-		b.firstRun(s, account, "owner@example.com")
-		b.wantText("h1", "Account of owner@example.com")
-		b.wantText(".tiles", "3")
-
-		b.click(`.side a[href="/console/apps"]`)
-		b.wantText(".empty", "No apps yet")
-		b.click(".empty a")
-		b.fill("name", "Offboarding")
-		b.click("main form button")
-		b.wantText("h1", "The app is made")
-		app := rostertest.App{ClientID: b.text("#client-id"), Secret: b.text("#client-secret")}
-		if got := s.Remove(app, `{"deleteEmailIds":["ann@example.com"]}`); got.Status != http.StatusUnauthorized || !strings.Contains(got.Body, "exp") {
-			t.Errorf("a token without exp: %d %s", got.Status, got.Body)
-		}
-
-		b.click("main a.primary")
-		if strings.Contains(b.text("body"), app.Secret) {
-			t.Error("the secret is shown a second time")
-		}
-		b.click(`form[action$="/token"] button`)
-		token := b.text("#token")
-		if got := s.Do(rostertest.Request{Token: token, Body: `{"deleteEmailIds":["ann@example.com"]}`}); got.Status != http.StatusOK {
-			t.Errorf("a removal with the test token: %d %s", got.Status, got.Body)
-		}
-		b.wantText("#curl", "-H 'auth: "+token+"'")
-		if got := fmt.Sprint(s.Members(account)); got != "[owner@example.com someone@example.com]" {
-			t.Errorf("the account has %s", got)
-		}
-
-		if err := s.Roster.FlushNotes(context.Background(), true); err != nil {
-			t.Fatal(err)
-		}
-		b.click("main a.primary")
-		b.wantText("main", "No exp, which the app demands")
-		b.click(`form[action$="/disable"] button`)
-		b.wantText(".flash", "disabled")
-		b.click(`form[action$="/enable"] button`)
-		b.click(`a[href$="/secrets/new"]`)
-		b.click("main form button")
-		if second := b.text("#client-secret"); second == app.Secret {
-			t.Error("the second secret is the first")
-		}
-		b.click("main a.primary")
-		b.click(`a[href$="/secrets/1/retire"]`)
-		b.click("main form button")
-		b.wantText(".flash", "retired")
-		b.click(`a[href$="/edit"]`)
-		b.click("main form button")
-		b.wantText(".flash", "Nothing was changed")
-		b.click(`a[href$="/delete"]`)
-		b.click("main form button")
-		b.wantText(".empty", "No apps yet")
-
-		b.visit("/console/sessions")
-		b.wantText("tbody", "this one")
-		b.click("tbody button")
-		b.wantText(".flash", "signed out")
-		b.visit("/console/apps")
-		b.wantText("h1", "Sign in")
-		s.VerifyAudit()
-	})
 }
 
 var screenshots = flag.String("screenshots", "", "directory to write the screenshots of the documents to")

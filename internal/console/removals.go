@@ -55,6 +55,9 @@ func (v removalView) Restorable() bool {
 // Percent is how much of a job is done.
 func (v removalView) Percent() int { return 100 * v.Done() / max(1, v.Requested) }
 
+// Quarters is Percent in steps that are few enough to be said aloud.
+func (v removalView) Quarters() int { return v.Percent() / 25 * 25 }
+
 // by is who asked for a removal, in a word or two.
 func by(r directory.RemovalRecord) string {
 	switch r.Actor.Kind {
@@ -91,9 +94,6 @@ func (q *request) removalPage() error {
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
-	}
-	if !v.State.Over() {
-		q.w.Header().Set("Refresh", "2") // seconds; it needs no script
 	}
 	return q.show("removal", "Removal", &v)
 }

@@ -35,6 +35,41 @@ addEventListener("pageshow", () => {
   }
 });
 
+// What goes on is asked for each second, as long as the page is looked at, and the
+// parts that say how far it has come are changed. When it is over the page comes anew.
+const live = document.querySelectorAll("[data-live]");
+function follow() {
+  if (document.hidden) {
+    addEventListener("visibilitychange", follow, { once: true });
+    return;
+  }
+  const request = new XMLHttpRequest(); // it makes a document of the answer, and never runs it
+  request.responseType = "document";
+  request.open("GET", location.href);
+  request.onload = () => {
+    const now = request.response;
+    if (request.status !== 200 || !now) {
+      return;
+    }
+    if (!now.querySelector("[data-live]")) {
+      request.onloadend = null;
+      location.reload();
+      return;
+    }
+    for (const part of live) {
+      const fresh = now.getElementById(part.id);
+      if (fresh && fresh.innerHTML !== part.innerHTML) {
+        part.replaceChildren(...fresh.childNodes);
+      }
+    }
+  };
+  request.onloadend = () => { setTimeout(follow, 1000); };
+  request.send();
+}
+if (live.length > 0) {
+  setTimeout(follow, 1000);
+}
+
 // The menu closes by Escape, and by a click elsewhere.
 const menu = document.querySelector("details.person");
 if (menu) {
