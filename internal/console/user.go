@@ -158,6 +158,20 @@ func (v *userView) Filled() (all []labelled) {
 	return all
 }
 
+// HeldBy is by what the user has a role besides groups, empty for nothing. Who owns
+// the account or a bot has a role by that, whether it was given to them or not.
+func (v *userView) HeldBy(grant directory.RoleGrant) string {
+	switch {
+	case !grant.Direct:
+		return ""
+	case grant.Bot == nil && v.Owner && grant.Role.Name == directory.RoleAdmin:
+		return "as the owner of the account"
+	case grant.Bot != nil && grant.Bot.Owner == v.ID && grant.Role.Name == directory.RoleBotOwner:
+		return "as the owner of the bot"
+	}
+	return "directly"
+}
+
 // statusButton is a change of status that the page offers.
 type statusButton struct{ Change, Label string }
 

@@ -101,7 +101,7 @@ func TestUserPage(t *testing.T) {
 		}
 		for section, want := range map[string][]string{
 			"profile": {"Ann.Odd+x'y@example.com", "Ann 1", "Ann firstName", "Ann dept", "Ann country", "Developer", "Creates bots", id},
-			"roles":   {"Ann admin\nthe account\ndirectly", "Ann bot role\nAnn desk\nthrough Ann department", "Bot Owner\nAnn helper\ndirectly"},
+			"roles":   {"Ann admin\nthe account\ndirectly", "Ann bot role\nAnn desk\nthrough Ann department", "Bot Owner\nAnn helper\nas the owner of the bot"},
 			"groups":  {"Ann team\nAnn description"},
 			"bots":    {"Ann helper", "Ann desk", "before it is passed on"},
 			"tasks":   {"Ann helper\nAnn dialog", "Ann desk\nall"},
@@ -124,7 +124,7 @@ func TestUserPage(t *testing.T) {
 			}
 		}
 		own := c.get("/console/users/" + userID(t, w.Server, w.account, owner))
-		if text := own.texts(); !strings.Contains(text, "They own the account") || strings.Contains(text, "Remove…") || strings.Contains(text, "Suspend") {
+		if text := own.texts(); !strings.Contains(text, "They own the account") || !strings.Contains(text, "admin\nthe account\nas the owner of the account") || strings.Contains(text, "Remove…") || strings.Contains(text, "Suspend") {
 			t.Errorf("the owner's page:\n%s", text)
 		}
 		if text := signedIn(t, w.Server, viewer).get("/console/users/" + id).texts(); strings.Contains(text, "Remove…") || strings.Contains(text, "Suspend") || !strings.Contains(text, "Ann admin") {
