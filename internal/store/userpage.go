@@ -300,7 +300,7 @@ func (p *userPager) first(ctx context.Context, of index, from string, limit int)
 	if p.query.Order == directory.OrderByName {
 		key = "f.sort_name"
 	}
-	args := append(of.profilesArgs, from)
+	args := slices.Concat(of.profilesArgs, []any{from})
 	query := of.profiles + fmt.Sprintf(isPastKey, len(args))
 	for n := 4 * limit; ; n *= 8 { // some may have left
 		sorted, err := p.fitting(ctx, query, key, args, n)
