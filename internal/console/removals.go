@@ -4,8 +4,10 @@ import (
 	"encoding/csv"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"roster/internal/directory"
 	"roster/internal/peoplefile"
@@ -13,8 +15,12 @@ import (
 	"roster/internal/web"
 )
 
-// removalsOnPage is how many removals a page of their list has.
-const removalsOnPage = 50
+// removalsOnPage is how many removals a page of their list has, and removedOnPage
+// how many people a page of a removal.
+const (
+	removalsOnPage = 50
+	removedOnPage  = 50
+)
 
 type removalsView struct {
 	directory.RemovalPage
@@ -44,7 +50,31 @@ func (q *request) removalsPage() error {
 type removalView struct {
 	directory.RemovalRecord
 	Refusals []refused // the first of them
-	Now      int64     // the server's time, in microseconds
+	People   directory.RemovedPage
+	From     string // where the page of People begins
+	Now      int64  // the server's time, in microseconds
+}
+
+// TimeLeft says how long the removal can still be undone.
+func (v removalView) TimeLeft() string {
+	left := time.Duration(v.RestorableUntil.UnixMicro()-v.Now) * time.Microsecond
+	days, hours := int(left.Hours())/24, int(left.Hours())
+	switch {
+	case days > 1:
+		return grouped(days) + " days left"
+	case hours > 1:
+		return strconv.Itoa(hours) + " hours left"
+	}
+	return "less than two hours left"
+}
+
+// PageFrom is the address of the page with the people from a key on.
+func (v removalView) PageFrom(key string) string {
+	path := link("removals", v.PublicID)
+	if key != "" {
+		path += "?" + url.Values{"from": {key}}.Encode()
+	}
+	return path + "#people"
 }
 
 // Restorable reports whether anybody can be brought back.
@@ -93,6 +123,14 @@ func (q *request) removalPage() error {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	v.From = q.r.URL.Query().Get("from")
+	v.People, err = q.roster.RemovedUsers(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, v.From, removedOnPage)
+	if errors.Is(err, directory.ErrInvalid) {
+		return errNoPage
+	}
+	if err != nil {
 		return err
 	}
 	return q.show("removal", "Removal", &v)
@@ -168,7 +206,9 @@ func (q *request) restore() error {
 	form := q.r.PostForm
 	f := restoreForm{List: form.Get("list")}
 	var refs []directory.UserRef
-	if form.Get("who") != "all" {
+	if chosen := form["user"]; len(chosen) > 0 { // in the list of who was removed
+		refs = userRefs(chosen, false)
+	} else if form.Get("who") != "all" {
 		list, err := peoplefile.ReadIDs([]byte(f.List), false)
 		switch {
 		case err != nil:

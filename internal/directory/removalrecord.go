@@ -22,7 +22,8 @@ func (s RemovalState) Over() bool { return s != RemovalQueued && s != RemovalRun
 type RemovalRecord struct {
 	ID       RemovalID
 	PublicID string
-	// Actor asked for it. The label is there for as long as Refused is.
+	// Actor asked for it. The label is there for as long as Refused is, and lists
+	// leave that of an app out; that of a person as long as they have an address.
 	Actor Actor
 	// ClientID is that of the app that asked, empty for the operator.
 	ClientID string

@@ -95,6 +95,22 @@ func (r *Roster) EachRefused(ctx context.Context, caller auth.Caller, accountID 
 	return nil
 }
 
+// RemovedUsers returns a page of up to limit of those whom a removal has ended and
+// who were neither restored nor erased, from an address on: the Next of the page
+// before, or nothing for the first. While a job runs they are those of so far. The
+// account and the right to it are as for Removals. The error wraps
+// directory.ErrInvalid when no page can begin there.
+func (r *Roster) RemovedUsers(ctx context.Context, caller auth.Caller, accountID string, record *directory.RemovalRecord, from string, limit int) (directory.RemovedPage, error) {
+	account, err := r.ownAccountToSee(ctx, caller, accountID, directory.ScopeUserManagement)
+	if err != nil {
+		return directory.RemovedPage{}, err
+	}
+	if limit < 1 {
+		return directory.RemovedPage{}, directory.Errorf(directory.ErrInvalid, "a page has a limit of 1 or more")
+	}
+	return r.store.RemovedUsers(ctx, account, record.ID, from, limit)
+}
+
 // PurgeRemoval erases, for good and before its restore window ends, everybody of
 // a removal who has not come back, as PurgeExpired does when it has ended. It
 // returns how many memberships it erased; called again after it was ended by its

@@ -58,6 +58,8 @@ var mayTouchBase = map[string]string{
 	"membersOfRemoval":     "the restoration is about those who left",
 	"pageOfRemoval":        "the restoration is about those who left",
 	"countOfRemoval":       "the restoration is about those who left",
+	"pageOfRemoved":        "the list is about those who left",
+	"removedByID":          "the list is about those who left",
 	"someOfRemoval":        "the restoration is about those who left",
 	"selectAllMemberships": "a restored backup is searched for all who were erased",
 	"selectAddresses":      "of members of the locked removal",

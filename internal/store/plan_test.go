@@ -48,6 +48,8 @@ var planArgs = map[string][]string{
 	"membersOfRemoval": {"{account}", "7"},
 	"pageOfRemoval":    {"{account}", "7", "100"},
 	"countOfRemoval":   {"{account}", "7"},
+	"pageOfRemoved":    {"{account}", "7", "x", "51"},
+	"removedByID":      {"{account}", "{ids}"},
 	"someOfRemoval":    {"{account}", "7", `["user-1@x.example"]`, `["USER-1"]`},
 	"selectAddresses":  {"{account}", "{ids}"},
 	"markRestored":     {"{account}", "{ids}", "7"},

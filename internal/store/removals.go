@@ -12,6 +12,7 @@ import (
 const (
 	removalColumns = `SELECT r.id, r.public_id, r.actor_kind, r.actor_id,
   COALESCE((SELECT a.client_id FROM apps a WHERE a.id = r.actor_id AND r.actor_kind = 'app'), ''),
+  COALESCE((SELECT p.email_key FROM persons p WHERE p.id = r.actor_id AND r.actor_kind = 'person'), ''),
   r.requested, r.removed, r.restored, r.refused, r.created_at, r.purged_at,
   COALESCE(b.state, 'completed'), CASE WHEN b.id IS NULL THEN r.created_at ELSE b.finished_at END`
 	ofJob        = ` LEFT JOIN removal_jobs b ON b.account_id = r.account_id AND b.id = r.id`
@@ -86,7 +87,7 @@ func scanRemoval(rows *sql.Rows) (record directory.RemovalRecord, details string
 	var refused string
 	var created int64
 	var purged, finished sql.NullInt64
-	if err := rows.Scan(&record.ID, &record.PublicID, &record.Actor.Kind, &record.Actor.ID, &record.ClientID,
+	if err := rows.Scan(&record.ID, &record.PublicID, &record.Actor.Kind, &record.Actor.ID, &record.ClientID, &record.Actor.Label,
 		&record.Requested, &record.Removed, &record.Restored, &refused, &created, &purged,
 		&record.State, &finished, &details); err != nil {
 		return record, "", err
