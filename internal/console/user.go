@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,7 +33,10 @@ type historyEntry struct {
 }
 
 // fieldChange is a field before and after a change; empty for none.
-type fieldChange struct{ Field, Before, After string }
+type fieldChange struct {
+	Field, Before, After string
+	Made                 bool // with what it is about, so there was nothing before
+}
 
 func (q *request) userPage() error {
 	ctx := q.r.Context()
@@ -89,13 +91,11 @@ func fieldChanges(change []byte) (all []fieldChange) {
 			names[name] = true
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		label, ok := fieldLabels[name]
-		if !ok {
-			label = name
-		}
-		all = append(all, fieldChange{label, inWords(sides.Before[name]), inWords(sides.After[name])})
+	for name := range names {
+		field := cmp.Or(fieldLabels[name], name)
+		all = append(all, fieldChange{field, inWords(sides.Before[name]), inWords(sides.After[name]), sides.Before == nil})
 	}
+	slices.SortFunc(all, func(x, y fieldChange) int { return cmp.Compare(x.Field, y.Field) })
 	return all
 }
 

@@ -105,7 +105,7 @@ func TestUserPage(t *testing.T) {
 			"groups":  {"Ann team\nAnn description"},
 			"bots":    {"Ann helper", "Ann desk", "before it is passed on"},
 			"tasks":   {"Ann helper\nAnn dialog", "Ann desk\nall"},
-			"history": {`The operator gave user ann.odd+x'y@example.com admin role "Ann admin"`, "Bot tasks:\nempty\n→\nbecame\nst-", " (Ann dialog), "},
+			"history": {`The operator gave user ann.odd+x'y@example.com admin role "Ann admin"`, "City:\nAnn city\nCompany:", "Bot tasks:\nempty\n→\nbecame\nst-", " (Ann dialog), "},
 		} {
 			for _, text := range want {
 				if got := page.section(section); !strings.Contains(got, text) {
