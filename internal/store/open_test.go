@@ -18,7 +18,9 @@ import (
 
 func TestCommitOnSQLiteSurvivesAPowerCut(t *testing.T) {
 	t.Parallel()
-	s := storetest.Open(t, storetest.New(t, "sqlite"), store.Options{})
+	dsn := storetest.New(t, "sqlite")
+	storetest.Durable(dsn)
+	s := storetest.Open(t, dsn, store.Options{})
 	for pragma, want := range map[string]string{
 		"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "60000",
 	} {

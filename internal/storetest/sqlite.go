@@ -5,6 +5,8 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -81,6 +83,27 @@ func setPragma(conn sqlite.ExecQuerierContext, pragma string, value int) error {
 	return err
 }
 
+// sqliteTemplate returns a file with the current schema.
+var sqliteTemplate = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "roster-sqlite-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "template.db")
+	if err := migrateTemplate(path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path) // closed, a database is this one file
+})
+
+// durable holds the files whose connections flush what they commit, by path.
+var durable sync.Map
+
+// Durable leaves the connections of the SQLite file at dsn as the store makes
+// them. Those of other files do not flush, unless Fsync is set.
+func Durable(dsn string) { durable.Store(dsn, true) }
+
 // watchSQLite makes the driver report each new connection. It must run before
 // any is made.
 func watchSQLite() {
@@ -93,10 +116,18 @@ func watchSQLite() {
 		if path == "" {
 			path = u.Path
 		}
-		if w, ok := watched.Load(path); err == nil && ok {
+		if err != nil {
+			return err
+		}
+		if _, flushes := durable.Load(path); !flushes && !Fsync {
+			if err := setPragma(conn, "synchronous", 0); err != nil {
+				return err
+			}
+		}
+		if w, ok := watched.Load(path); ok {
 			return w.(*Writers).add(conn) //nolint:forcetypeassert // nothing else is stored
 		}
-		return err
+		return nil
 	})
 }
 
