@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -20,8 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"roster/internal/store"
 )
 
@@ -35,6 +34,7 @@ type postgresServer struct {
 	dir        string
 	credential *syscall.Credential
 	port       int
+	admin      *sql.DB
 	cmd        *exec.Cmd // nil while it does not run
 }
 
@@ -49,7 +49,11 @@ func newPostgres(t testing.TB, template string) string {
 	t.Helper()
 	s := server(t)
 	name := s.database(t, template)
+	p := &pools{byDSN: map[string]*sql.DB{}}
+	sharing.Store(s.dsn(name), p)
 	t.Cleanup(func() {
+		sharing.Delete(s.dsn(name))
+		p.close()
 		if err := s.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
 			t.Errorf("drop database %s: %v", name, err)
 		}
@@ -91,7 +95,7 @@ func (s *postgresServer) create(name, template string) error {
 
 var createMu sync.Mutex
 
-// Fsync makes the server flush what it commits. A benchmark sets it before it
+// Fsync makes both engines flush what they commit. A benchmark sets it before it
 // asks for the first database; tests do without, since none cuts the power.
 var Fsync bool
 
@@ -112,12 +116,10 @@ func Copy(t testing.TB, dsn string) string {
 func (s *postgresServer) exec(query string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.dsn("postgres"))
-	if err != nil {
+	if err := s.admin.PingContext(ctx); err != nil { // replaces a connection that the server has ended
 		return err
 	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, query)
+	_, err := s.admin.ExecContext(ctx, query)
 	return err
 }
 
@@ -161,7 +163,10 @@ func initPostgres() (s *postgresServer, err error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	s.port, err = freePort()
+	if s.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	s.admin, err = sql.Open("pgx", s.dsn("postgres"))
 	return s, err
 }
 

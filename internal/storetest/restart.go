@@ -34,6 +34,7 @@ func StartPostgres(t testing.TB) *Postgres {
 	p := &Postgres{t, s}
 	t.Cleanup(func() {
 		p.Stop(StopImmediate)
+		s.admin.Close()
 		os.RemoveAll(s.dir)
 	})
 	p.Start()

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx" of Dump and Exec
-
 	"roster/internal/store"
 )
 
@@ -100,9 +98,13 @@ func migrate(t testing.TB, dsn string) {
 	}
 }
 
-// SQL opens the database beside the store, to look into it or to spoil it.
+// SQL opens the database beside the store, to look into it or to spoil it. All
+// who ask for one PostgreSQL database of New or Empty share its connections.
 func SQL(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
+	if db := shared(t, dsn); db != nil {
+		return db
+	}
 	db := open(t, dsn)
 	db.SetMaxIdleConns(0) // many tests share one server
 	t.Cleanup(func() { db.Close() })
@@ -139,23 +141,26 @@ type Content map[string][]string
 // has changed. id_blocks is left out: taking ids in advance is no change.
 func Dump(t testing.TB, dsn string) Content {
 	t.Helper()
+	if strings.HasPrefix(dsn, "postgres") {
+		return dumpPostgres(t, SQL(t, dsn))
+	}
 	db := open(t, dsn)
 	db.SetMaxOpenConns(1)
 	defer db.Close()
-	tables := "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'member_search%'"
-	if strings.HasPrefix(dsn, "postgres") {
-		tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
-	}
 	content := Content{}
-	for _, table := range queryRows(t, db, tables) {
-		if table == "id_blocks" || table == "roster_migrations" {
-			continue
+	for _, table := range queryRows(t, db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'member_search%'") {
+		if dumped(table) {
+			content.add(table, queryRows(t, db, "SELECT * FROM "+table))
 		}
-		rows := queryRows(t, db, "SELECT * FROM "+table)
-		slices.Sort(rows)
-		content[table] = rows
 	}
 	return content
+}
+
+func dumped(table string) bool { return table != "id_blocks" && table != "roster_migrations" }
+
+func (c Content) add(table string, rows []string) {
+	slices.Sort(rows)
+	c[table] = rows
 }
 
 // queryRows returns each row as its values, joined with |.
