@@ -25,15 +25,16 @@ type pages map[string]*template.Template
 
 func loadPages(f files) pages {
 	funcs := template.FuncMap{
-		"static":   f.path,
-		"link":     link,
-		"stamp":    stamp,
-		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"grouped":  grouped,
-		"sentence": sentence,
-		"by":       by,
-		"add":      func(a, b int) int { return a + b },
-		"why":      func(r directory.Reason) string { return whyTexts[r] },
+		"static":    f.path,
+		"link":      link,
+		"stamp":     stamp,
+		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"grouped":   grouped,
+		"sentence":  sentence,
+		"by":        by,
+		"roleNames": roleNames,
+		"add":       func(a, b int) int { return a + b },
+		"why":       func(r directory.Reason) string { return whyTexts[r] },
 	}
 	layout := template.Must(template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	found, err := fs.Glob(templateFiles, "templates/*.html")

@@ -68,7 +68,12 @@ func TestPagesAtAllWidths(t *testing.T) {
 	t.Parallel()
 	s := rostertest.Start(t, storetest.New(t, "sqlite"), rostertest.Options{})
 	account := s.Account("olga.owner@example.com")
-	s.Users(account, "ann@example.com", "bo@example.com", "chris@example.com", "dana.desk@example.com", "eli@example.com")
+	s.Import(account,
+		rostertest.Person{Email: "ann@example.com", OrgUserID: "E10031", FirstName: "Ann", LastName: "Lindqvist"},
+		rostertest.Person{Email: "bo@example.com"},
+		rostertest.Person{Email: "chris@example.com", OrgUserID: "E10207", FirstName: "Christopher Maximilian", LastName: "von Hohenstein-Wagner"},
+		rostertest.Person{Email: "dana.desk@example.com", FirstName: "Dana"},
+		rostertest.Person{Email: "eli@example.com", OrgUserID: "E10388", FirstName: "Eli", LastName: "Okafor"})
 	s.Bot(account, "Order desk", "dana.desk@example.com")
 	s.Bot(account, "Travel and expenses of all regions, with approvals", "dana.desk@example.com")
 	s.Bot(account, "Onboarding", "eli@example.com")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"roster/internal/directory"
@@ -36,6 +37,17 @@ func (q *request) usersPage() error {
 	}
 	q.render(status, "users", "Users", v)
 	return nil
+}
+
+// roleNames are the names of somebody's roles: one that is held in several bots is
+// named once.
+func roleNames(access directory.MemberAccess) (names []string) {
+	for i := range access.Roles {
+		if name := access.Roles[i].Role.Name; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // userSort is a way to sort users.

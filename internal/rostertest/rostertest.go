@@ -119,14 +119,14 @@ func (s *Server) Account(owner string) string {
 }
 
 // Person is a member to be made.
-type Person struct{ Email, OrgUserID string }
+type Person struct{ Email, OrgUserID, FirstName, LastName string }
 
 // Import makes people members of the account.
 func (s *Server) Import(account string, people ...Person) {
 	s.T.Helper()
 	rows := make([]roster.ImportRow, len(people))
 	for i, p := range people {
-		rows[i] = roster.ImportRow{Line: i + 1, Email: p.Email, OrgUserID: p.OrgUserID}
+		rows[i] = roster.ImportRow{Line: i + 1, Email: p.Email, OrgUserID: p.OrgUserID, Profile: directory.Profile{FirstName: p.FirstName, LastName: p.LastName}}
 	}
 	out, err := s.Roster.ImportUsers(context.Background(), auth.Operator(), account, rows, roster.ImportOptions{})
 	if err != nil || len(out.Bad) > 0 {
