@@ -25,9 +25,10 @@ type ownersView struct {
 // Chose reports whether an owner's box was checked.
 func (v ownersView) Chose(name string) bool { return slices.Contains(v.Chosen, name) }
 
-// show fills in who owns what.
-func (v *ownersView) show(refs []directory.UserRef, owning []directory.Refusal) {
+// of fills in who owns what.
+func (v ownersView) of(refs []directory.UserRef, owning []directory.Refusal) ownersView {
 	v.Total, v.Bots, v.Shown = len(owning), countBots(owning), refusedOf(refs, owning)
+	return v
 }
 
 func countBots(owning []directory.Refusal) (n int) {

@@ -3,6 +3,7 @@ package console_test
 import (
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,9 +22,7 @@ const heir = "heir@example.com"
 // passOnForm is the form of a preview that passes bots on.
 func (a answer) passOnForm(newOwner string, more url.Values) url.Values {
 	form := url.Values{"ids": {a.hidden("ids")}, "kind": {a.hidden("kind")}, "bots": {a.hidden("bots")}, "whose": {"all"}, "newOwner": {newOwner}}
-	for name, values := range more {
-		form[name] = values
-	}
+	maps.Copy(form, more)
 	return form
 }
 

@@ -130,7 +130,7 @@ func (q *request) showPreview(status int, p preview, ids []string) error {
 	p.IDs, p.Going, p.Staying, p.Job = string(text), out.Removed, len(out.Refused), len(ids) > atOnce
 	owning, others := partOwners(out.Refused)
 	p.Refused, p.Others = refusedOf(refs, others), len(others)
-	p.Owners.show(refs, owning)
+	p.Owners = p.Owners.of(refs, owning)
 	q.render(status, "removepreview", "Remove users?", p)
 	return nil
 }

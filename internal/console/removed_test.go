@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"context"
 	"fmt"
 	"html"
 	"net/http"
@@ -41,20 +42,7 @@ func TestPeopleOfARemoval(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
-		var rows []roster.ImportRow
-		var people []string
-		for i := range 120 {
-			row := roster.ImportRow{Line: i + 1, Email: fmt.Sprintf("P%03d@example.com", i), OrgUserID: fmt.Sprintf("E<i>%03d", i)}
-			row.Profile = directory.Profile{FirstName: "<b>Ann", LastName: fmt.Sprintf("\u202e%d", i)}
-			rows, people = append(rows, row), append(people, row.Email)
-		}
-		if out, err := w.Roster.ImportUsers(t.Context(), auth.Operator(), w.account, rows, roster.ImportOptions{}); err != nil || len(out.Bad) > 0 {
-			t.Fatal(err, out.Bad)
-		}
-		slices.Reverse(people)
-		got := w.Remove(w.App(w.account), `{"deleteEmailIds":["`+strings.Join(people, `","`)+`"]}`)
-		slices.Reverse(people)
-		removal := "/console/removals/" + got.Header.Get("X-Removal-Id")
+		removal, people := w.removeNamed(120)
 		c := signedIn(t, w.Server, helper)
 		first := c.get(removal)
 		if !slices.Equal(first.listed(), people[:50]) || strings.Contains(first.body, "<b>") || strings.Contains(first.body, "<i>") {
@@ -99,27 +87,53 @@ func TestPeopleOfARemoval(t *testing.T) {
 			t.Errorf("read-only: %d\n%s", got.status, got.body)
 		}
 
-		// A job that runs lists those of so far, as if this were one.
-		record, err := w.Roster.Removal(t.Context(), auth.Operator(), w.account, got.Header.Get("X-Removal-Id"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		storetest.Exec(t, dsn, `INSERT INTO removal_jobs (account_id, id, state, batch_id, mixed, next_seq, spooled, created_at, turn_at)
-SELECT account_id, id, 'running', 0, 0, 0, 0, 0, 0 FROM removals WHERE id = $1`, int64(record.ID))
-		if page := c.get(removal); !strings.Contains(page.body, "Who is out so far") || !strings.Contains(page.body, people[0]) || len(page.listed()) > 0 {
-			t.Errorf("a job that runs: %d\n%s", page.status, page.body)
-		}
-		storetest.Exec(t, dsn, `DELETE FROM removal_jobs`)
-
-		if _, err := w.Roster.PurgeRemoval(t.Context(), auth.Operator(), w.account, record.PublicID); err != nil {
-			t.Fatal(err)
-		}
-		page := c.get(removal)
-		if !strings.Contains(page.body, "Those who were not restored were erased on") || strings.Contains(page.body, people[0]) || len(page.listed()) > 0 {
-			t.Errorf("erased: %d\n%s", page.status, page.body)
-		}
+		w.runningThenErased(c, removal, people[0])
 		w.VerifyAudit()
 	})
+}
+
+// removeNamed removes n people with odd names, the last first, and returns the page
+// of the removal and their addresses in order.
+func (w *world) removeNamed(n int) (removal string, people []string) {
+	w.T.Helper()
+	rows := make([]roster.ImportRow, n)
+	for i := range n {
+		rows[i] = roster.ImportRow{Line: i + 1, Email: fmt.Sprintf("P%03d@example.com", i), OrgUserID: fmt.Sprintf("E<i>%03d", i)}
+		rows[i].Profile = directory.Profile{FirstName: "<b>Ann", LastName: fmt.Sprintf("\u202e%d", i)}
+		people = append(people, rows[i].Email)
+	}
+	if out, err := w.Roster.ImportUsers(context.Background(), auth.Operator(), w.account, rows, roster.ImportOptions{}); err != nil || len(out.Bad) > 0 {
+		w.T.Fatal(err, out.Bad)
+	}
+	slices.Reverse(people)
+	got := w.Remove(w.App(w.account), `{"deleteEmailIds":["`+strings.Join(people, `","`)+`"]}`)
+	slices.Reverse(people)
+	return "/console/removals/" + got.Header.Get("X-Removal-Id"), people
+}
+
+// runningThenErased looks at the page of a removal, of which somebody is out and
+// somebody is back, as that of a job that runs, and after the purge.
+func (w *world) runningThenErased(c *client, removal, somebody string) {
+	t := w.T
+	t.Helper()
+	ctx, id := context.Background(), removal[strings.LastIndex(removal, "/")+1:]
+	record, err := w.Roster.Removal(ctx, auth.Operator(), w.account, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.Exec(t, w.DSN, `INSERT INTO removal_jobs (account_id, id, state, batch_id, mixed, next_seq, spooled, created_at, turn_at)
+SELECT account_id, id, 'running', 0, 0, 0, 0, 0, 0 FROM removals WHERE id = $1`, int64(record.ID))
+	if page := c.get(removal); !strings.Contains(page.body, "Who is out so far") || !strings.Contains(page.body, somebody) || len(page.listed()) > 0 {
+		t.Errorf("a job that runs: %d\n%s", page.status, page.body)
+	}
+	storetest.Exec(t, w.DSN, `DELETE FROM removal_jobs`)
+	if _, err := w.Roster.PurgeRemoval(ctx, auth.Operator(), w.account, id); err != nil {
+		t.Fatal(err)
+	}
+	page := c.get(removal)
+	if !strings.Contains(page.body, "Those who were not restored were erased on") || strings.Contains(page.body, somebody) || len(page.listed()) > 0 {
+		t.Errorf("erased: %d\n%s", page.status, page.body)
+	}
 }
 
 // The list of removals names the person who asked, as long as they have an address.

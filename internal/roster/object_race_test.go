@@ -129,7 +129,9 @@ func TestTransfersOfAllBotsAtOnce(t *testing.T) {
 		var n, m int
 		var errs [2]error
 		together(
-			func() { n, errs[0] = b.roster.TransferBots(context.Background(), auth.Operator(), b.account, refs, to, "") },
+			func() {
+				n, errs[0] = b.roster.TransferBots(context.Background(), auth.Operator(), b.account, refs, to, "")
+			},
 			func() {
 				m, errs[1] = b.roster.TransferBots(context.Background(), auth.Operator(), b.account, refs, "owner@example.com", "")
 			},

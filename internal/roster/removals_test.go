@@ -78,7 +78,8 @@ func TestReadingRemovalsNeedsRights(t *testing.T) {
 		ctx := context.Background()
 		p.users("one", "ann@example.com")
 		p.remove("one", "ann@example.com")
-		id := p.latest().PublicID
+		record := p.latest()
+		id := record.PublicID
 		scopeless := auth.AppCaller(directory.App{ID: 1, Account: p.caller["one"].Account, Origin: directory.OriginAdminConsole}, auth.Claims{})
 		for _, c := range []struct {
 			says    string
@@ -104,9 +105,16 @@ func TestReadingRemovalsNeedsRights(t *testing.T) {
 			if sees := len(list.Removals) == 1; sees != (c.want == nil) {
 				t.Errorf("%s: the list has %d removals, %v", c.says, len(list.Removals), listErr)
 			}
+			people, peopleErr := p.roster.RemovedUsers(ctx, c.caller, c.account, &record, "", 50)
+			if sees := len(people.Users) == 1; sees != (c.want == nil) {
+				t.Errorf("%s: %d people, %v", c.says, len(people.Users), peopleErr)
+			}
 			if _, err := p.roster.PurgeRemoval(ctx, p.caller["one"], c.account, id); !errors.Is(err, directory.ErrDenied) {
 				t.Errorf("an app may purge: %v", err)
 			}
+		}
+		if _, err := p.roster.RemovedUsers(ctx, p.caller["one"], "", &record, "", 0); !errors.Is(err, directory.ErrInvalid) {
+			t.Errorf("a page of nobody: %v", err)
 		}
 		for _, page := range []directory.Page{{}, {Limit: -1}, {Limit: 1, Offset: -1}} {
 			if _, err := p.roster.Removals(ctx, p.caller["one"], "", page); !errors.Is(err, directory.ErrInvalid) {

@@ -32,6 +32,9 @@ type engine struct {
 	// emailKeyOfProfile is the key of the address in a profile f, which is behind
 	// the name in its sort_name.
 	emailKeyOfProfile string
+	// byRemoval follows the members in a query of those of a removal: without
+	// statistics SQLite would walk the account.
+	byRemoval string
 	// pipelines says that a list of statements takes one round trip.
 	pipelines bool
 	types     schemaTypes

@@ -3,22 +3,26 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 
 	"roster/internal/directory"
 )
 
 const (
-	// All of the removal are read and sorted, by its index; see list about the limit.
-	pageOfRemoved = `SELECT m.id, m.email_key FROM (
-  SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL ` + noLimit + `
-) r CROSS JOIN members m WHERE m.account_id = r.account_id AND m.id = r.id AND m.email_key >= $3
-ORDER BY m.email_key, m.id LIMIT $4`
+	// All of the removal are read by its index, and sorted.
+	pageOfRemoved = `SELECT id, email_key FROM members{byRemoval}
+WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL AND email_key >= $3 ORDER BY email_key, id LIMIT $4`
 
 	removedByID = `SELECT p.public_id, f.email, COALESCE(m.org_user_id, ''), f.first_name, f.last_name
 FROM ` + listedIDs + ` CROSS JOIN members m CROSS JOIN persons p CROSS JOIN member_profiles f
 WHERE m.account_id = j.account_id AND m.id = j.id AND p.id = m.person_id AND f.account_id = m.account_id AND f.member_id = m.id
 ORDER BY j.key`
 )
+
+// pageOfRemoved is the statement for the engine.
+func (e *engine) pageOfRemoved() string {
+	return strings.Replace(pageOfRemoved, "{byRemoval}", e.byRemoval, 1)
+}
 
 // RemovedUsers reads up to limit of those whom a removal of the account has ended
 // and nobody has restored or erased, from an address on, in one state of the
@@ -39,7 +43,7 @@ func (s *Store) RemovedUsers(ctx context.Context, account directory.AccountID, r
 				ids = append(ids, id)
 			}
 			return err
-		}, pageOfRemoved, account, removal, from, limit+1)
+		}, s.engine.pageOfRemoved(), account, removal, from, limit+1)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
