@@ -97,9 +97,12 @@ func TestTablesThatAreRefused(t *testing.T) {
 			t.Errorf("import of %q: %d", text, got.status)
 		}
 	}
-	nobody := c.post("/console/users/import/preview", url.Values{"list": {"emailId\nno address\n"}})
-	if nobody.status != http.StatusOK || !strings.Contains(nobody.body, "Nobody can be imported") {
+	nobody := c.post("/console/users/import/preview", url.Values{"list": {"emailId\n" + strings.Repeat("no address\n", 1234)}})
+	if nobody.status != http.StatusOK || !strings.Contains(nobody.body, "Nobody can be imported") || nobody.hidden("text") != "" {
 		t.Errorf("nobody to import: %d\n%s", nobody.status, nobody.body)
+	}
+	if n := strings.Count(nobody.body, "Not an e-mail address."); n != 200 || !strings.Contains(nobody.body, "The first 200 of 1,234.") {
+		t.Errorf("%d lines are shown of those that are left out", n)
 	}
 	if diff := cmp.Diff(before, w.Dump()); diff != "" {
 		t.Errorf("something was changed: %s", diff)
