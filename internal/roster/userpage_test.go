@@ -69,8 +69,14 @@ func TestUserPagesDoNotShift(t *testing.T) {
 		}
 		slices.Sort(stay)
 		for _, q := range []directory.UserQuery{
-			{Limit: 7}, {Limit: 1}, {Limit: 1000}, {Limit: 4, Search: " ABÉ"}, {Limit: 3, Search: "own", Descending: true},
-			{Limit: 5, Order: directory.OrderByOrgUserID}, {Limit: 2, Order: directory.OrderByOrgUserID, Search: "eb0"}, {Limit: 3, Order: directory.OrderByName, Search: "abe"},
+			{Limit: 7},
+			{Limit: 1},
+			{Limit: 1000},
+			{Limit: 4, Search: " ABÉ"},
+			{Limit: 3, Search: "own", Descending: true},
+			{Limit: 5, Order: directory.OrderByOrgUserID},
+			{Limit: 2, Order: directory.OrderByOrgUserID, Search: "eb0"},
+			{Limit: 3, Order: directory.OrderByName, Search: "abe"},
 		} {
 			var want, got []string
 			for _, email := range stay {
@@ -129,8 +135,17 @@ func TestUserPagesThatAreRefused(t *testing.T) {
 	account, err := r.CreateAccount(ctx, auth.Operator(), "X", "owner@x.io")
 	must(t, err)
 	caller := callerOf(t, dsn, account)
-	for _, q := range []directory.UserQuery{{}, {Limit: -1}, {Limit: 1, Search: "ab"}, {Limit: 1, Search: "ab cd"}, {Limit: 1, Search: "ab\x00c"}, {Limit: 1, Search: "\xff\xff\xff"}, {Limit: 1, Search: strings.Repeat("x", 201)},
-		{Limit: 1, From: "a\x00"}, {Limit: 1, Order: "x"}, {Limit: 1, Role: "nobody's"},
+	for _, q := range []directory.UserQuery{
+		{},
+		{Limit: -1},
+		{Limit: 1, Search: "ab"},
+		{Limit: 1, Search: "ab cd"},
+		{Limit: 1, Search: "ab\x00c"},
+		{Limit: 1, Search: "\xff\xff\xff"},
+		{Limit: 1, Search: strings.Repeat("x", 201)},
+		{Limit: 1, From: "a\x00"},
+		{Limit: 1, Order: "x"},
+		{Limit: 1, Role: "nobody's"},
 	} {
 		if _, err := r.UserPage(ctx, caller, "", q); !errors.Is(err, directory.ErrInvalid) {
 			t.Errorf("%+v: %v", q, err)
