@@ -52,7 +52,7 @@ type paging struct {
 }
 
 // pagingDefaults were found by measuring a million users.
-var pagingDefaults = paging{few: 5000, stretch: 1000, longest: 4000, stretches: 5}
+var pagingDefaults = paging{few: 5000, stretch: 1000, longest: 2000, stretches: 3}
 
 // lastKey stands behind every key.
 const lastKey = "\U0010ffff"
