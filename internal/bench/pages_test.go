@@ -25,9 +25,13 @@ const (
 	pagesCalls = 21 // of each page
 )
 
-// pagesOfUsers are pages of the console that look for users, by what is hard about
-// them.
-var pagesOfUsers = []struct{ name, path string }{
+// consolePages are pages that look at the account, those of its users by what is hard
+// about them.
+var consolePages = []struct{ name, path string }{
+	{"overview", "/console"},
+	{"user", "/console/users/{user}"},
+	{"removals", "/console/removals"},
+	{"removal", "/console/removals/{removal}"},
 	{"first", "/console/users"},
 	{"middle", "/console/users?from=maria"},
 	{"by-name", "/console/users?sort=-name&from=maria"},
@@ -66,16 +70,15 @@ func benchPerson(random *rand.Rand, i int) roster.ImportRow {
 	}
 }
 
-// BenchmarkPages asks for pages of the console's list of users, in an account of a
-// million, one after the other: medians and the slowest, from the request to the
+// BenchmarkPages asks for pages of the console, in an account of a million users, one after the other: medians and the slowest, from the request to the
 // last byte of the page.
 func BenchmarkPages(b *testing.B) {
 	for _, engine := range storetest.Engines {
 		b.Run(engine, func(b *testing.B) {
-			base, client, role := signedInServer(b, engine)
-			for _, page := range pagesOfUsers {
+			base, client, ids := signedInServer(b, engine)
+			for _, page := range consolePages {
 				b.Run(page.name, func(b *testing.B) {
-					address := base + strings.ReplaceAll(page.path, "{role}", role)
+					address := base + ids.Replace(page.path)
 					var took []time.Duration
 					for b.Loop() {
 						for range pagesCalls {
@@ -101,14 +104,15 @@ func fetch(b *testing.B, client *http.Client, address string) {
 	text, err := io.ReadAll(answer.Body)
 	check(b, err)
 	check(b, answer.Body.Close())
-	if answer.StatusCode != http.StatusOK || !strings.Contains(string(text), "<h1>Users</h1>") {
+	if answer.StatusCode != http.StatusOK || !strings.Contains(string(text), `<main id="main"`) {
 		b.Fatalf("%s: %d\n%.2000s", address, answer.StatusCode, text)
 	}
 }
 
 // signedInServer serves an account of a million users of whom some were removed, with
-// a client that is signed in as its owner, and a role that a hundred users have.
-func signedInServer(b *testing.B, engine string) (base string, client *http.Client, role string) {
+// a client that is signed in as its owner, and the ids of a role that a hundred users
+// have, of a user and of the removal.
+func signedInServer(b *testing.B, engine string) (base string, client *http.Client, ids *strings.Replacer) {
 	b.Helper()
 	dsn, key := filepath.Join(b.TempDir(), "roster.db"), filepath.Join(b.TempDir(), "secret.key")
 	if engine == "postgres" {
@@ -140,7 +144,7 @@ func signedInServer(b *testing.B, engine string) (base string, client *http.Clie
 		_, err = r.ImportUsers(ctx, auth.Operator(), account, rows, roster.ImportOptions{})
 		check(b, err)
 	}
-	role, err = r.CreateRole(ctx, auth.Operator(), account,
+	role, err := r.CreateRole(ctx, auth.Operator(), account,
 		roster.NewRole{Kind: directory.AdminRole, Name: "Keeper", Permissions: directory.Permissions{"appManagement": directory.PermitYes}})
 	check(b, err)
 	_, err = r.AssignRoles(ctx, auth.Operator(), account, directory.AdminRole, []directory.RoleAssignment{{RoleID: role, AddUsers: holders}}, "")
@@ -154,16 +158,19 @@ func signedInServer(b *testing.B, engine string) (base string, client *http.Clie
 	if engine == "postgres" {
 		mustExec(b, db, `VACUUM ANALYZE`)
 	}
-	check(b, db.Close())
 	base = serve(b, dsn, key)
 	remover(b, base, app)(leavers)
+	var user, removal string
+	check(b, db.QueryRow(`SELECT p.public_id FROM persons p JOIN members m ON m.person_id = p.id WHERE m.removal_id IS NULL AND m.org_user_id >= 'E0500000' LIMIT 1`).Scan(&user))
+	check(b, db.QueryRow(`SELECT public_id FROM removals`).Scan(&removal))
+	check(b, db.Close())
 	jar, err := cookiejar.New(nil)
 	check(b, err)
 	client = &http.Client{Jar: jar}
 	answer, err := client.PostForm(base+"/console/sign-in", url.Values{"email": {"owner@example.com"}, "password": {benchPassword}})
 	check(b, err)
 	check(b, answer.Body.Close())
-	return base, client, role
+	return base, client, strings.NewReplacer("{role}", role, "{user}", user, "{removal}", removal)
 }
 
 const benchPassword = "correct horse battery"
