@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -25,7 +24,8 @@ FROM ` + keyedIDs + ` CROSS JOIN member_profiles f WHERE f.account_id = j.accoun
 WHERE s.member_search MATCH $2 AND f.account_id = $1 AND f.member_id = s.rowid`
 	// Of live and removed members, since those can be restored.
 	selectSearched = `SELECT f.account_id, f.member_id, m.email_key, COALESCE(m.org_user_id, ''), f.first_name, f.last_name
-FROM members m JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id`
+FROM members m JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id
+WHERE (f.account_id, f.member_id) > ($1, $2) ORDER BY f.account_id, f.member_id LIMIT $3`
 	fillProfiles = `UPDATE member_profiles SET search_text = j.value->>2, sort_name = j.value->>3 FROM json_each($1) j
 WHERE member_profiles.account_id = CAST(j.value->>0 AS BIGINT) AND member_profiles.member_id = CAST(j.value->>1 AS BIGINT)`
 	fillIndex = `INSERT INTO member_search (rowid, text) SELECT CAST(j.value->>1 AS BIGINT), j.value->>2 FROM json_each($1) j`
@@ -114,32 +114,26 @@ func fillSearch(ctx context.Context, e *engine, tx *sql.Tx) error {
 	if !e.types.Postgres {
 		statements = append(statements, fillIndex)
 	}
-	rows, err := searchRows(ctx, tx)
-	if err != nil {
-		return wrapf(err, "read the users")
-	}
 	const chunk = 10_000
-	for rows := range slices.Chunk(rows, chunk) {
+	for after := [2]int64{}; ; {
+		var rows []jsonRow
+		err := queryEach(ctx, tx, selectSearched, []any{after[0], after[1], chunk}, func(r *sql.Rows) error {
+			var emailKey, orgUserID string
+			var p directory.Profile
+			if err := r.Scan(&after[0], &after[1], &emailKey, &orgUserID, &p.FirstName, &p.LastName); err != nil {
+				return err
+			}
+			text, sortName := directory.SearchText(&p, emailKey, orgUserID)
+			rows = append(rows, jsonRow{after[0], after[1], text, sortName})
+			return nil
+		})
+		if err != nil || len(rows) == 0 {
+			return wrapf(err, "read the users")
+		}
 		for _, statement := range statements {
 			if _, err := tx.ExecContext(ctx, statement, rowList(rows)); err != nil {
 				return wrapf(err, "index the users for searches")
 			}
 		}
 	}
-	return nil
-}
-
-func searchRows(ctx context.Context, tx *sql.Tx) (out []jsonRow, err error) {
-	err = queryEach(ctx, tx, selectSearched, nil, func(rows *sql.Rows) error {
-		var account, member int64
-		var emailKey, orgUserID string
-		var p directory.Profile
-		if err := rows.Scan(&account, &member, &emailKey, &orgUserID, &p.FirstName, &p.LastName); err != nil {
-			return err
-		}
-		text, sortName := directory.SearchText(&p, emailKey, orgUserID)
-		out = append(out, jsonRow{account, member, text, sortName})
-		return nil
-	})
-	return out, err
 }
