@@ -88,8 +88,8 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve makes the checks that all pages share: encryption, route, origin of a
-// post, session, right.
+// serve makes the checks that all pages share: route, encryption, origin of a post,
+// session, right, form.
 func (q *request) serve() error {
 	rt, values, err := q.find(q.r)
 	if err != nil {
@@ -106,11 +106,6 @@ func (q *request) serve() error {
 	if err := q.origin.Check(q.r); err != nil {
 		return errForeign
 	}
-	if q.r.Method == http.MethodPost {
-		if err := q.parseForm(rt); err != nil {
-			return errForm
-		}
-	}
 	if err := q.identify(); err != nil {
 		return err
 	}
@@ -124,6 +119,11 @@ func (q *request) serve() error {
 	case rt.need.Right != "":
 		if err := q.caller.Require(q.session.In.Account.ID, rt.need); err != nil {
 			return err
+		}
+	}
+	if q.r.Method == http.MethodPost { // only now: it may be long
+		if err := q.parseForm(rt); err != nil {
+			return errForm
 		}
 	}
 	return rt.handle(q)

@@ -98,6 +98,9 @@ func (q *request) whoseBots(refs []directory.UserRef, v ownersView) (owners []di
 		return nil, "Their bots have changed meanwhile. Look at them again.", nil
 	}
 	chosen := q.r.PostForm.Get("whose") == "chosen"
+	if !chosen && len(v.Chosen) > 0 { // Enter in the field is as the first button
+		return nil, "Boxes are checked. Pass on those of the chosen, or clear the boxes.", nil
+	}
 	for _, r := range owning {
 		if ref := refs[r.Ref]; !chosen || v.Chose(ref.Text) {
 			owners = append(owners, ref)

@@ -57,9 +57,13 @@ func TestBotsArePassedOnInThePreview(t *testing.T) {
 			"nobody chosen":  {page.passOnForm(heir, url.Values{"whose": {"chosen"}}), "Choose whose bots"},
 			"not on it":      {page.passOnForm(heir, url.Values{"whose": {"chosen"}, "owner": {owner, "zoe@example.com"}}), "Choose whose bots"},
 			"other bots":     {page.passOnForm(heir, url.Values{"bots": {"2"}}), "changed meanwhile"},
+			"boxes, and all": {page.passOnForm(heir, url.Values{"whose": {"all"}}), "Boxes are checked"},
 			"no such number": {page.passOnForm(heir, url.Values{"bots": {""}}), "changed meanwhile"},
 		} {
 			wrong.form.Add("owner", "ann@example.com")
+			if !strings.HasPrefix(wrong.text, "Boxes") {
+				wrong.form.Set("whose", "chosen")
+			}
 			if strings.HasPrefix(wrong.text, "Choose") {
 				wrong.form["owner"] = wrong.form["owner"][:len(wrong.form["owner"])-1]
 			}
@@ -96,7 +100,7 @@ func TestBotsArePassedOnInThePreview(t *testing.T) {
 			t.Fatalf("those of all: %d\n%s", page.status, page.body)
 		}
 		w.Bot(w.account, "Desk 5", "ann@example.com")
-		list := url.Values{"ids": {page.hidden("ids")}, "kind": {"emailId"}, "going": {"3"}, "number": {""}}
+		list := url.Values{"ids": {page.hidden("ids")}, "kind": {"emailId"}, "key": {page.hidden("key")}, "going": {"3"}, "number": {""}}
 		if page = c.post("/console/users/remove", list); page.told("going") != "2" || !strings.Contains(page.body, "Desk 5") {
 			t.Errorf("a bot that was made afterwards: %d\n%s", page.status, page.body)
 		}

@@ -208,9 +208,11 @@ func (q *request) restore() error {
 	var refs []directory.UserRef
 	if chosen := form["user"]; len(chosen) > 0 { // in the list of who was removed
 		refs = userRefs(chosen, false)
-	} else if form.Get("who") != "all" {
+	} else if form.Get("who") != "all" || strings.TrimSpace(f.List) != "" {
 		list, err := peoplefile.ReadIDs([]byte(f.List), false)
 		switch {
+		case form.Get("who") == "all":
+			f.Error = "You chose all, and named some. Choose those whom you name, or empty the list."
 		case err != nil:
 			f.Error = sentence(err.Error())
 		case len(list.IDs) == 0:
@@ -232,8 +234,12 @@ func (q *request) restore() error {
 	if err != nil {
 		return err
 	}
+	refused := refusedOf(out.Refs, out.Refused)
+	for i := range refused {
+		refused[i].Restoring = true
+	}
 	return q.show("restored", "Users restored", restoredView{
-		Removal: q.values["removal"], Restored: out.Restored, Refused: refusedOf(out.Refs, out.Refused),
+		Removal: q.values["removal"], Restored: out.Restored, Refused: refused,
 		Staying: len(out.Refused), Lost: out.Lost,
 	})
 }

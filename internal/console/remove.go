@@ -51,6 +51,7 @@ type preview struct {
 	Skipped        []int  // lines of the file that name nobody
 	IDs            string // JSON array
 	ByOrg          bool
+	Key            string // by which the removal is made once, however often the form is sent
 	Job            bool
 	Error          string
 }
@@ -60,10 +61,16 @@ type refused struct {
 	Name, Email string
 	Reason      directory.Reason
 	Bots        []directory.Bot
+	Restoring   bool
 }
 
 // Why is the reason in words.
-func (f refused) Why() string { return whyTexts[f.Reason] }
+func (f refused) Why() string {
+	if f.Restoring && f.Reason == directory.ReasonUserNotFound {
+		return "Not among those of this removal who are out"
+	}
+	return whyTexts[f.Reason]
+}
 
 var whyTexts = map[directory.Reason]string{
 	directory.ReasonInvalidID:    "No address or id",
@@ -71,6 +78,12 @@ var whyTexts = map[directory.Reason]string{
 	directory.ReasonAccountOwner: "Owns the account",
 	directory.ReasonBotOwner:     "Owns bots",
 	directory.ReasonUserExists:   "A user has this address or id again",
+}
+
+// SkippedLines is Skipped as the form carries it.
+func (p preview) SkippedLines() string {
+	text, _ := json.Marshal(p.Skipped) // numbers
+	return string(text)
 }
 
 // previewRemoval reads the list and tries it without removing anybody.
@@ -127,6 +140,9 @@ func (q *request) showPreview(status int, p preview, ids []string) error {
 	if err != nil {
 		return err
 	}
+	if p.Key == "" {
+		p.Key = directory.NewRemovalID()
+	}
 	p.IDs, p.Going, p.Staying, p.Job = string(text), out.Removed, len(out.Refused), len(ids) > atOnce
 	owning, others := partOwners(out.Refused)
 	p.Refused, p.Others = refusedOf(refs, others), len(others)
@@ -169,7 +185,10 @@ func (q *request) previewed() (p preview, ids []string, err error) {
 	if err := json.Unmarshal([]byte(form.Get("ids")), &ids); err != nil || len(ids) == 0 || len(ids) > maxPeople {
 		return p, nil, errForm
 	}
-	p.ByOrg = form.Get("kind") == "orgUserId"
+	p.ByOrg, p.Key = form.Get("kind") == "orgUserId", form.Get("key")
+	if skipped := form.Get("skipped"); skipped != "" && json.Unmarshal([]byte(skipped), &p.Skipped) != nil {
+		return p, nil, errForm
+	}
 	return p, ids, nil
 }
 
@@ -180,39 +199,61 @@ func (q *request) removeUsers() error {
 	if err != nil {
 		return err
 	}
+	if p.Key == "" {
+		return errForm
+	}
 	typed := strings.NewReplacer(",", "", ".", "", " ", "", "\u00a0", "").Replace(q.r.PostForm.Get("number"))
 	if n, err := strconv.Atoi(typed); err != nil || strconv.Itoa(n) != q.r.PostForm.Get("going") {
 		p.Error = "Type the number of users who will be removed."
 		return q.showPreview(http.StatusUnprocessableEntity, p, ids)
 	}
 	refs := userRefs(ids, p.ByOrg)
+	request := directory.NewRequestHash("console removal", q.account(), q.r.PostForm.Get("kind"))
+	request.Write([]byte(q.r.PostForm.Get("ids")))
+	o := roster.RemovalOptions{RequestID: web.RequestID(q.r.Context()), Repeat: directory.NewRepeatKey(p.Key, request)}
+	o.Expected, _ = strconv.Atoi(q.r.PostForm.Get("going"))
+	var removal string
 	if len(refs) > atOnce {
-		return q.queueRemoval(refs)
+		removal, err = q.queueRemoval(refs, o)
+	} else {
+		var out directory.Removal
+		out, err = q.roster.RemoveUsers(q.r.Context(), q.caller, refs, o)
+		removal = out.PublicID
 	}
-	o := roster.RemovalOptions{RequestID: web.RequestID(q.r.Context())}
-	out, err := q.roster.RemoveUsers(q.r.Context(), q.caller, refs, o)
+	if errors.Is(err, directory.ErrState) {
+		p.Error = "The number has changed meanwhile. Look at the list again, and type the new one."
+		return q.showPreview(http.StatusConflict, p, ids)
+	}
 	if err != nil {
 		return err
 	}
-	return q.redirect("/removals/" + out.PublicID)
+	return q.redirect("/removals/" + removal)
 }
 
-// queueRemoval makes it a job.
-func (q *request) queueRemoval(refs []directory.UserRef) (err error) {
+// queueRemoval makes it a job, if as many would leave now as are expected, and
+// returns its public id.
+func (q *request) queueRemoval(refs []directory.UserRef, o roster.RemovalOptions) (removal string, err error) {
 	ctx := q.r.Context()
+	if removal, err = q.roster.EarlierRemoval(ctx, q.caller, o.Repeat); err != nil || removal != "" {
+		return removal, err
+	}
+	now, err := q.roster.RemoveUsers(ctx, q.caller, refs, roster.RemovalOptions{DryRun: true})
+	if err != nil {
+		return "", err
+	}
+	if now.Removed != o.Expected {
+		return "", directory.Errorf(directory.ErrState, "not %d but %d users would be removed", o.Expected, now.Removed)
+	}
 	spool, err := q.roster.SpoolRemoval(q.caller)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { err = errors.Join(err, spool.Drop(context.WithoutCancel(ctx))) }()
 	for _, ref := range refs {
 		if _, err := spool.Add(ctx, ref); err != nil {
-			return err
+			return "", err
 		}
 	}
-	record, _, err := spool.Queue(ctx, web.RequestID(ctx), directory.RepeatKey{})
-	if err != nil {
-		return err
-	}
-	return q.redirect("/removals/" + record.PublicID)
+	record, _, err := spool.Queue(ctx, o.RequestID, o.Repeat)
+	return record.PublicID, err
 }

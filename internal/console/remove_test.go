@@ -24,6 +24,15 @@ func (a answer) hidden(name string) string {
 	return html.UnescapeString(found[1])
 }
 
+// confirmed is the form of a preview with a number typed.
+func (a answer) confirmed(number string) url.Values {
+	form := url.Values{"number": {number}}
+	for _, name := range []string{"ids", "kind", "key", "skipped", "going"} {
+		form.Set(name, a.hidden(name))
+	}
+	return form
+}
+
 // told is the number that a tile of a page shows.
 func (a answer) told(id string) string {
 	found := regexp.MustCompile(`id="` + id + `">([^<]*)<`).FindStringSubmatch(a.body)
@@ -57,12 +66,15 @@ func TestRemoveAndUndo(t *testing.T) {
 			t.Error("the preview has changed something")
 		}
 		form := func(number string) url.Values {
-			return url.Values{"ids": {preview.hidden("ids")}, "kind": {"emailId"}, "going": {preview.hidden("going")}, "number": {number}}
+			return preview.confirmed(number)
 		}
 		for _, wrong := range []string{"", "2", "six", "-3", "3.5", "03x"} {
 			if got := c.post("/console/users/remove", form(wrong)); got.status != http.StatusUnprocessableEntity || got.hidden("ids") == "" {
 				t.Errorf("number %q: %d", wrong, got.status)
 			}
+		}
+		if got := c.post("/console/users/remove", form("2")); !strings.Contains(got.body, "left out: 4.") {
+			t.Error("after a wrong number the lines that were left out are forgotten")
 		}
 		if fmt.Sprint(before) != fmt.Sprint(w.Dump()) {
 			t.Error("a wrong number has changed something")
@@ -70,6 +82,9 @@ func TestRemoveAndUndo(t *testing.T) {
 		done := c.post("/console/users/remove", form(" 3 "))
 		if !strings.HasPrefix(done.location, "/console/removals/rm-") {
 			t.Fatalf("removal: %d to %q", done.status, done.location)
+		}
+		if again := c.post("/console/users/remove", form("3")); again.location != done.location {
+			t.Errorf("sent twice: %d to %q", again.status, again.location)
 		}
 		page := c.get(done.location)
 		if page.told("removed") != "3" || page.told("failed") != "3" || !strings.Contains(page.body, helper) {
@@ -90,8 +105,11 @@ func TestRemoveAndUndo(t *testing.T) {
 		if got := c.post(done.location+"/restore", url.Values{"who": {"some"}}); got.status != http.StatusUnprocessableEntity {
 			t.Errorf("nobody restored: %d", got.status)
 		}
+		if got := c.post(done.location+"/restore", url.Values{"who": {"all"}, "list": {"ann@example.com"}}); got.status != http.StatusUnprocessableEntity {
+			t.Errorf("all, and one by name: %d", got.status)
+		}
 		some := c.post(done.location+"/restore", url.Values{"who": {"some"}, "list": {"ann@example.com\nzoe@example.com\n"}})
-		if !strings.Contains(some.body, "1 user restored") || !strings.Contains(some.body, "zoe@example.com") {
+		if !strings.Contains(some.body, "1 user restored") || !strings.Contains(some.body, "zoe@example.com") || !strings.Contains(some.body, "Not among those of this removal") {
 			t.Errorf("some restored:\n%s", some.body)
 		}
 		w.Users(w.account, "cy@example.com")
@@ -183,5 +201,42 @@ func TestListsThatAreRefused(t *testing.T) {
 	}
 	if fmt.Sprint(before) != fmt.Sprint(w.Dump()) {
 		t.Error("something was changed")
+	}
+}
+
+// The number that is typed is that of those who leave, also when others have come or
+// gone since the preview; and a form that is sent twice makes one removal.
+func TestWhoLeavesIsWhoWasShown(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{3, 1200} { // at once, and as a job
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, dsn string) { testWhoLeaves(t, newWorld(t, dsn), n) })
+		})
+	}
+}
+
+func testWhoLeaves(t *testing.T, w *world, n int) {
+	t.Helper()
+	var people []string
+	for i := range n {
+		people = append(people, fmt.Sprintf("leaver%04d@example.com", i))
+	}
+	w.Users(w.account, people[1:]...)
+	c := signedIn(t, w.Server, helper)
+	preview := c.post("/console/users/remove/preview", url.Values{"list": {strings.Join(people, "\n")}, "kind": {"emailId"}})
+	w.Users(w.account, people[0])
+	before := w.Members(w.account)
+	other := c.post("/console/users/remove", preview.confirmed(fmt.Sprint(n-1)))
+	if other.status != http.StatusConflict || !strings.Contains(other.body, "The number has changed") || other.hidden("going") != fmt.Sprint(n) {
+		t.Fatalf("somebody came: %d\n%s", other.status, other.body)
+	}
+	if after := w.Members(w.account); !slices.Equal(before, after) {
+		t.Errorf("somebody was removed: %d of %d are left", len(after), len(before))
+	}
+	first := c.post("/console/users/remove", other.confirmed(fmt.Sprint(n)))
+	second := c.post("/console/users/remove", other.confirmed(fmt.Sprint(n)))
+	if !strings.HasPrefix(first.location, "/console/removals/rm-") || second.location != first.location {
+		t.Errorf("sent twice: %d to %q, then %d to %q", first.status, first.location, second.status, second.location)
 	}
 }

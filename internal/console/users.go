@@ -32,7 +32,11 @@ func (q *request) usersPage() error {
 	v.UserPage, err = q.roster.UserPage(q.r.Context(), q.caller, q.account(), v.Query)
 	if errors.Is(err, directory.ErrInvalid) {
 		v.Error, status = sentence(err.Error()), http.StatusUnprocessableEntity
-	} else if err != nil {
+		var all directory.UserPage // for the roles to choose from
+		all, err = q.roster.UserPage(q.r.Context(), q.caller, q.account(), directory.UserQuery{Limit: 1})
+		v.Roles = all.Roles
+	}
+	if err != nil {
 		return err
 	}
 	q.render(status, "users", "Users", v)
@@ -113,11 +117,14 @@ func (v usersView) AriaSort(column string) string {
 }
 
 func (v usersView) address(sort, from string) string {
+	if sort == string(directory.OrderByEmail) {
+		sort = "" // is what it is without
+	}
 	values := url.Values{}
 	for name, value := range map[string]string{
 		"search": v.Query.Search, "status": string(v.Query.Status), "role": v.Query.Role, "sort": sort, "from": from,
 	} {
-		if value != "" && value != string(directory.OrderByEmail) {
+		if value != "" {
 			values.Set(name, value)
 		}
 	}

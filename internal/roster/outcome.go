@@ -41,18 +41,18 @@ type keptBot struct {
 
 // writeOnce runs write in one transaction, which leaves its outcome to keep. With
 // a key it does so once: of a call that was made before it returns the earlier
-// outcome, and nil otherwise. Only an app has keys.
+// outcome, and nil otherwise. Keys are those of an app, or of a person.
 func (r *Roster) writeOnce(ctx context.Context, caller auth.Caller, key directory.RepeatKey, change store.Change,
 	write func(*store.Tx) error, keep func() outcome,
 ) (earlier *outcome, err error) {
 	if key.IsZero() {
 		return nil, r.store.Write(ctx, change, write)
 	}
-	app := caller.App().ID
-	if app == 0 {
-		return nil, directory.Errorf(directory.ErrInvalid, "only a call of an app can have an idempotency key")
+	holder := keyHolder(caller)
+	if holder == 0 {
+		return nil, directory.Errorf(directory.ErrInvalid, "only a call of an app or a person can have an idempotency key")
 	}
-	kept, repeated, err := r.store.WriteOnce(ctx, change, app, key, func(tx *store.Tx) ([]byte, error) {
+	kept, repeated, err := r.store.WriteOnce(ctx, change, holder, key, func(tx *store.Tx) ([]byte, error) {
 		if err := write(tx); err != nil {
 			return nil, err
 		}
@@ -64,6 +64,15 @@ func (r *Roster) writeOnce(ctx context.Context, caller auth.Caller, key director
 	return readOutcome(kept)
 }
 
+// keyHolder is whose the idempotency keys of a caller are, 0 for nobody's. Persons'
+// ids are no apps': all ids are of one sequence.
+func keyHolder(caller auth.Caller) directory.AppID {
+	if caller.Actor.Kind == directory.ActorPerson {
+		return directory.AppID(caller.Actor.ID)
+	}
+	return caller.App().ID
+}
+
 // earlier returns the outcome of a call with the key that was made before, and
 // nil when there was none. A verb of several transactions asks for it first; the
 // last of them is writeOnce.
@@ -71,11 +80,21 @@ func (r *Roster) earlier(ctx context.Context, caller auth.Caller, key directory.
 	if key.IsZero() {
 		return nil, nil
 	}
-	kept, err := r.store.Outcome(ctx, caller.App().ID, key, r.store.Now())
+	kept, err := r.store.Outcome(ctx, keyHolder(caller), key, r.store.Now())
 	if err != nil || kept == nil {
 		return nil, err
 	}
 	return readOutcome(kept)
+}
+
+// EarlierRemoval returns the public id of the removal that the caller made with the
+// key, or "" when there is none.
+func (r *Roster) EarlierRemoval(ctx context.Context, caller auth.Caller, key directory.RepeatKey) (string, error) {
+	o, err := r.earlier(ctx, caller, key)
+	if err != nil || o == nil {
+		return "", err
+	}
+	return o.Removal, nil
 }
 
 func readOutcome(kept []byte) (*outcome, error) {

@@ -60,6 +60,9 @@ func (r *Roster) remove(ctx context.Context, tx *store.Tx, caller auth.Caller, r
 		return directory.Removal{}, err
 	}
 	leaving, out := o.decide(selection, found)
+	if o.Expected != 0 && o.Expected != len(leaving) {
+		return directory.Removal{}, directory.Errorf(directory.ErrState, "not %d but %d users would be removed", o.Expected, len(leaving))
+	}
 	out.PublicID = directory.NewRemovalID()
 	kept := maxRefusedKept
 	erase := o.erase || r.window == 0
@@ -87,7 +90,10 @@ type RemovalOptions struct {
 	DryRun bool
 	// Atomic removes all or nobody: when anybody is refused, nobody goes.
 	Atomic bool
-	// Repeat lets an app repeat the call: for directory.RepeatableFor it gets the
+	// Expected is how many users are to leave. If it is not 0 and others are, the error
+	// wraps directory.ErrState, and nobody leaves.
+	Expected int
+	// Repeat lets an app or a person repeat the call: for directory.RepeatableFor it gets the
 	// first outcome again. A dry run has nothing to repeat and ignores it. The
 	// error wraps directory.ErrRunning while the first call runs, and
 	// directory.ErrKeyReused when that asked for something else.

@@ -30,7 +30,6 @@ var mayTouchBase = map[string]string{
 	"setProfiles":          "of members locked in the same transaction",
 	"setSearches":          "of members locked in the same transaction",
 	"indexProfiles":        "of members made or locked in the same transaction",
-	"nextByName":           "whoFits looks which of them are live",
 	"usersWithStatus":      "whoFits looks which of them are live",
 	"profilesByWords":      "whoFits looks which of them are live",
 	"usersByWords":         "whoFits looks which of them are live",

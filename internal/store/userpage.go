@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -19,8 +20,10 @@ const (
 WHERE account_id = $1 AND email_key {from} $2 ORDER BY account_id {way}, email_key {way} LIMIT $3`
 	nextByOrgID = `SELECT account_id, id, org_user_id AS key FROM live_members
 WHERE account_id = $1 AND org_user_id IS NOT NULL AND org_user_id {from} $2 ORDER BY account_id {way}, org_user_id {way} LIMIT $3`
-	nextByName = `SELECT account_id, member_id AS id, sort_name AS key FROM member_profiles
-WHERE account_id = $1 AND sort_name {from} $2 AND sort_name >= '' ORDER BY account_id {way}, sort_name {way} LIMIT $3`
+	// Only among the living no two have the same key.
+	nextByName = `SELECT f.account_id, f.member_id AS id, f.sort_name AS key FROM member_profiles f CROSS JOIN live_members m
+WHERE f.account_id = $1 AND f.sort_name {from} $2 AND f.sort_name >= '' AND m.account_id = f.account_id AND m.id = f.member_id
+ORDER BY f.account_id {way}, f.sort_name {way} LIMIT $3`
 
 	// Who of {some} fits, with the {key} of the order; {some} of the second are live.
 	whoFits = `SELECT m.id, {key} FROM {some} CROSS JOIN live_members m CROSS JOIN member_profiles f
@@ -98,6 +101,9 @@ func (s *Store) UserPage(ctx context.Context, account directory.AccountID, q dir
 		}
 		return nil
 	})
+	if errors.Is(err, directory.ErrInvalid) {
+		return out, err
+	}
 	return out, wrapf(err, "list the users")
 }
 
@@ -280,11 +286,7 @@ var (
 // along reads up to limit who fit among the next size members in the order.
 func (p *userPager) along(ctx context.Context, from string, size, limit int) ([]foundUser, error) {
 	source, args := p.next(from, size)
-	query := whoOfLiveFits
-	if p.query.Order == directory.OrderByName {
-		query = whoFits
-	}
-	return p.fitting(ctx, strings.Replace(query, "{some}", "("+source+") j", 1), "j.key", args, limit)
+	return p.fitting(ctx, strings.Replace(whoOfLiveFits, "{some}", "("+source+") j", 1), "j.key", args, limit)
 }
 
 // first reads up to limit who fit, from a key on, of many who may.

@@ -206,6 +206,33 @@ func (f *fixture) pages(q directory.UserQuery) (emails []string) {
 	}
 }
 
+// Whoever came and left again and again, under the same name, is one user of a list by
+// name, and stands in nobody's way.
+func TestWhoCameOftenIsListedOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		f := newFixture(t, dsn)
+		f.store.SetPaging(0, 2, 2, 3)
+		for range 9 {
+			f.members("often@x.example")
+			f.remove("", "often@x.example")
+		}
+		f.members("before@x.example", "often@x.example", "then@x.example")
+		for _, descending := range []bool{false, true} {
+			want := []string{"before@x.example", "often@x.example", "owner@x.example", "then@x.example"}
+			if descending {
+				slices.Reverse(want)
+			}
+			for _, search := range []string{"", "x.example"} {
+				q := directory.UserQuery{Order: directory.OrderByName, Descending: descending, Search: search, Limit: 1}
+				if diff := cmp.Diff(want, f.pages(q)); diff != "" {
+					t.Errorf("%+v (-want +got):\n%s", q, diff)
+				}
+			}
+		}
+	})
+}
+
 // Users of a database that an earlier version made are found like others, those who
 // come back from a removal as well.
 func TestUsersOfAnOlderDatabaseAreFound(t *testing.T) {
