@@ -84,7 +84,9 @@ type tab struct {
 	strange []string // what no page may do
 }
 
-const stepTimeout = 30 * time.Second
+// stepTimeout is that of a click with all that it asks of a busy machine, such as the
+// import of ten thousand users under the race detector.
+const stepTimeout = 2 * time.Minute
 
 // open opens a tab in a browser context of its own.
 func open(t *testing.T, s *rostertest.Server) *tab {

@@ -152,7 +152,7 @@ func TestRemoveManyByTheConsole(t *testing.T) {
 		if preview.told("going") != "1,500" {
 			t.Fatalf("preview: %d, %s go", preview.status, preview.told("going"))
 		}
-		done := c.post("/console/users/remove", url.Values{"ids": {preview.hidden("ids")}, "going": {"1500"}, "number": {"1,500"}})
+		done := c.post("/console/users/remove", preview.confirmed("1,500"))
 		for deadline := time.Now().Add(time.Minute); ; {
 			page := c.get(done.location)
 			running := strings.Contains(page.body, `<noscript><meta http-equiv="refresh"`)
@@ -190,6 +190,7 @@ func TestListsThatAreRefused(t *testing.T) {
 	}
 	for name, form := range map[string]url.Values{
 		"no ids": {"number": {"1"}, "going": {"1"}}, "no list of ids": {"ids": {`{"a":1}`}, "number": {"1"}, "going": {"1"}},
+		"no key":    {"ids": {`["ann@example.com"]`}, "number": {"1"}, "going": {"1"}},
 		"empty ids": {"ids": {`[]`}, "number": {"0"}, "going": {"0"}}, "null": {"ids": {`null`}, "number": {"0"}, "going": {"0"}},
 	} {
 		if got := c.post("/console/users/remove", form); got.status != http.StatusBadRequest {

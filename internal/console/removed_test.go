@@ -142,7 +142,7 @@ func TestWhoAskedForARemoval(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		w.Users(w.account, "ann@example.com")
-		form := url.Values{"ids": {`["ann@example.com"]`}, "going": {"1"}, "number": {"1"}}
+		form := url.Values{"ids": {`["ann@example.com"]`}, "key": {"k"}, "going": {"1"}, "number": {"1"}}
 		made := signedIn(t, w.Server, helper).post("/console/users/remove", form)
 		c := signedIn(t, w.Server, owner)
 		for _, path := range []string{"/console/removals", made.location} {
