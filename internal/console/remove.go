@@ -82,8 +82,11 @@ var whyTexts = map[directory.Reason]string{
 
 // SkippedLines is Skipped as the form carries it.
 func (p preview) SkippedLines() string {
-	text, _ := json.Marshal(p.Skipped) // numbers
-	return string(text)
+	lines := make([]string, len(p.Skipped))
+	for i, line := range p.Skipped {
+		lines[i] = strconv.Itoa(line)
+	}
+	return "[" + strings.Join(lines, ",") + "]"
 }
 
 // previewRemoval reads the list and tries it without removing anybody.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,9 +66,7 @@ func TestRemoveAndUndo(t *testing.T) {
 		if fmt.Sprint(before) != fmt.Sprint(w.Dump()) {
 			t.Error("the preview has changed something")
 		}
-		form := func(number string) url.Values {
-			return preview.confirmed(number)
-		}
+		form := preview.confirmed
 		for _, wrong := range []string{"", "2", "six", "-3", "3.5", "03x"} {
 			if got := c.post("/console/users/remove", form(wrong)); got.status != http.StatusUnprocessableEntity || got.hidden("ids") == "" {
 				t.Errorf("number %q: %d", wrong, got.status)
@@ -99,24 +98,7 @@ func TestRemoveAndUndo(t *testing.T) {
 			t.Errorf("the report is\n%s", csv.body)
 		}
 
-		if got := c.get(done.location + "/restore"); got.status != http.StatusOK {
-			t.Errorf("restore page: %d", got.status)
-		}
-		if got := c.post(done.location+"/restore", url.Values{"who": {"some"}}); got.status != http.StatusUnprocessableEntity {
-			t.Errorf("nobody restored: %d", got.status)
-		}
-		if got := c.post(done.location+"/restore", url.Values{"who": {"all"}, "list": {"ann@example.com"}}); got.status != http.StatusUnprocessableEntity {
-			t.Errorf("all, and one by name: %d", got.status)
-		}
-		some := c.post(done.location+"/restore", url.Values{"who": {"some"}, "list": {"ann@example.com\nzoe@example.com\n"}})
-		if !strings.Contains(some.body, "1 user restored") || !strings.Contains(some.body, "zoe@example.com") || !strings.Contains(some.body, "Not among those of this removal") {
-			t.Errorf("some restored:\n%s", some.body)
-		}
-		w.Users(w.account, "cy@example.com")
-		rest := c.post(done.location+"/restore", url.Values{"who": {"all"}})
-		if !strings.Contains(rest.body, "1 user restored") || !strings.Contains(rest.body, "A user has this address or id again") {
-			t.Errorf("the rest restored:\n%s", rest.body)
-		}
+		restoreByParts(t, w, c, done.location)
 		if page := c.get(done.location); page.told("restored") != "2" {
 			t.Errorf("restored %s", page.told("restored"))
 		}
@@ -134,6 +116,29 @@ func TestRemoveAndUndo(t *testing.T) {
 		}
 		w.VerifyAudit()
 	})
+}
+
+// restoreByParts brings back some of three who were removed, and then the rest.
+func restoreByParts(t *testing.T, w *world, c *client, removal string) {
+	t.Helper()
+	if got := c.get(removal + "/restore"); got.status != http.StatusOK {
+		t.Errorf("restore page: %d", got.status)
+	}
+	if got := c.post(removal+"/restore", url.Values{"who": {"some"}}); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("nobody restored: %d", got.status)
+	}
+	if got := c.post(removal+"/restore", url.Values{"who": {"all"}, "list": {"ann@example.com"}}); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("all, and one by name: %d", got.status)
+	}
+	some := c.post(removal+"/restore", url.Values{"who": {"some"}, "list": {"ann@example.com\nzoe@example.com\n"}})
+	if !strings.Contains(some.body, "1 user restored") || !strings.Contains(some.body, "zoe@example.com") || !strings.Contains(some.body, "Not among those of this removal") {
+		t.Errorf("some restored:\n%s", some.body)
+	}
+	w.Users(w.account, "cy@example.com")
+	rest := c.post(removal+"/restore", url.Values{"who": {"all"}})
+	if !strings.Contains(rest.body, "1 user restored") || !strings.Contains(rest.body, "A user has this address or id again") {
+		t.Errorf("the rest restored:\n%s", rest.body)
+	}
 }
 
 // A long list is a job, whose page shows how far it has come.
@@ -210,7 +215,7 @@ func TestListsThatAreRefused(t *testing.T) {
 func TestWhoLeavesIsWhoWasShown(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{3, 1200} { // at once, and as a job
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
 			storetest.Each(t, func(t *testing.T, dsn string) { testWhoLeaves(t, newWorld(t, dsn), n) })
 		})
@@ -228,15 +233,15 @@ func testWhoLeaves(t *testing.T, w *world, n int) {
 	preview := c.post("/console/users/remove/preview", url.Values{"list": {strings.Join(people, "\n")}, "kind": {"emailId"}})
 	w.Users(w.account, people[0])
 	before := w.Members(w.account)
-	other := c.post("/console/users/remove", preview.confirmed(fmt.Sprint(n-1)))
-	if other.status != http.StatusConflict || !strings.Contains(other.body, "The number has changed") || other.hidden("going") != fmt.Sprint(n) {
+	other := c.post("/console/users/remove", preview.confirmed(strconv.Itoa(n-1)))
+	if other.status != http.StatusConflict || !strings.Contains(other.body, "The number has changed") || other.hidden("going") != strconv.Itoa(n) {
 		t.Fatalf("somebody came: %d\n%s", other.status, other.body)
 	}
 	if after := w.Members(w.account); !slices.Equal(before, after) {
 		t.Errorf("somebody was removed: %d of %d are left", len(after), len(before))
 	}
-	first := c.post("/console/users/remove", other.confirmed(fmt.Sprint(n)))
-	second := c.post("/console/users/remove", other.confirmed(fmt.Sprint(n)))
+	first := c.post("/console/users/remove", other.confirmed(strconv.Itoa(n)))
+	second := c.post("/console/users/remove", other.confirmed(strconv.Itoa(n)))
 	if !strings.HasPrefix(first.location, "/console/removals/rm-") || second.location != first.location {
 		t.Errorf("sent twice: %d to %q, then %d to %q", first.status, first.location, second.status, second.location)
 	}
