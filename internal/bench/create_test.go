@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -13,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"roster/internal/auth"
 	"roster/internal/directory"
-	"roster/internal/roster"
 	"roster/internal/storetest"
 )
 
@@ -82,14 +79,7 @@ func creationBody(users, turn int) string {
 func newAccount(b *testing.B, engine string) (dsn, key string, app rosterApp) {
 	b.Helper()
 	dsn, key = storetest.New(b, engine), filepath.Join(b.TempDir(), "secret.key")
-	ctx := context.Background()
-	r, err := roster.Open(ctx, roster.Options{Database: dsn, Secrets: true, SecretKeyFile: key})
-	check(b, err)
-	account, err := r.CreateAccount(ctx, auth.Operator(), "Bench", "owner@example.com")
-	check(b, err)
-	app.id, app.secret, err = r.CreateApp(ctx, auth.Operator(), account,
-		roster.NewApp{Name: "Bench", Scopes: []directory.Scope{directory.ScopeUserManagement}})
-	check(b, err)
+	r, _, app := openWithApp(b, dsn, key)
 	check(b, r.Close())
 	return dsn, key, app
 }

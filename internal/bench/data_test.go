@@ -54,13 +54,8 @@ func fill(b *testing.B, engine string) *data {
 		d.dsn = storetest.NewKept(b)
 	}
 	ctx := context.Background()
-	r, err := roster.Open(ctx, roster.Options{Database: d.dsn, Secrets: true, SecretKeyFile: d.key})
-	check(b, err)
-	account, err := r.CreateAccount(ctx, auth.Operator(), "Bench", "owner@example.com")
-	check(b, err)
-	d.client.id, d.client.secret, err = r.CreateApp(ctx, auth.Operator(), account,
-		roster.NewApp{Name: "Bench", Scopes: []directory.Scope{directory.ScopeUserManagement}})
-	check(b, err)
+	r, account, app := openWithApp(b, d.dsn, d.key)
+	d.client = app
 	rows := make([]roster.ImportRow, population)
 	for i := range rows {
 		d.emails = append(d.emails, fmt.Sprintf("user.%06d@example.com", i))
@@ -75,6 +70,20 @@ func fill(b *testing.B, engine string) *data {
 	attach(b, d)
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(d.emails), func(i, k int) { d.emails[i], d.emails[k] = d.emails[k], d.emails[i] })
 	return d
+}
+
+// openWithApp opens an empty database and makes an account with an app in it.
+func openWithApp(b *testing.B, dsn, key string) (r *roster.Roster, account string, app rosterApp) {
+	b.Helper()
+	ctx := context.Background()
+	r, err := roster.Open(ctx, roster.Options{Database: dsn, Secrets: true, SecretKeyFile: key})
+	check(b, err)
+	account, err = r.CreateAccount(ctx, auth.Operator(), "Bench", "owner@example.com")
+	check(b, err)
+	app.id, app.secret, err = r.CreateApp(ctx, auth.Operator(), account,
+		roster.NewApp{Name: "Bench", Scopes: []directory.Scope{directory.ScopeUserManagement}})
+	check(b, err)
+	return r, account, app
 }
 
 // attach hangs seven rows on each user: three groups, two roles, two tasks.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"roster/internal/auth"
-	"roster/internal/directory"
 	"roster/internal/roster"
 	"roster/internal/storetest"
 )
@@ -71,20 +70,13 @@ func grow(b *testing.B, engine string, users int) *sized {
 		dsn = storetest.NewKept(b)
 	}
 	ctx := context.Background()
-	r, err := roster.Open(ctx, roster.Options{Database: dsn, Secrets: true, SecretKeyFile: key})
-	check(b, err)
-	account, err := r.CreateAccount(ctx, auth.Operator(), "Bench", "owner@example.com")
-	check(b, err)
-	var app rosterApp
-	app.id, app.secret, err = r.CreateApp(ctx, auth.Operator(), account,
-		roster.NewApp{Name: "Bench", Scopes: []directory.Scope{directory.ScopeUserManagement}})
-	check(b, err)
+	r, account, app := openWithApp(b, dsn, key)
 	for from := 0; from < users; from += growthImport {
 		rows := make([]roster.ImportRow, min(growthImport, users-from))
 		for i := range rows {
 			rows[i] = roster.ImportRow{Line: i, Email: growthUser(from + i), OrgUserID: fmt.Sprintf("E%08d", from+i)}
 		}
-		_, err = r.ImportUsers(ctx, auth.Operator(), account, rows, roster.ImportOptions{})
+		_, err := r.ImportUsers(ctx, auth.Operator(), account, rows, roster.ImportOptions{})
 		check(b, err)
 	}
 	check(b, r.Close())

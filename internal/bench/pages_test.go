@@ -119,14 +119,7 @@ func signedInServer(b *testing.B, engine string) (base string, client *http.Clie
 		dsn = storetest.NewKept(b)
 	}
 	ctx := context.Background()
-	r, err := roster.Open(ctx, roster.Options{Database: dsn, Secrets: true, SecretKeyFile: key})
-	check(b, err)
-	account, err := r.CreateAccount(ctx, auth.Operator(), "Bench", "owner@example.com")
-	check(b, err)
-	var app rosterApp
-	app.id, app.secret, err = r.CreateApp(ctx, auth.Operator(), account,
-		roster.NewApp{Name: "Bench", Scopes: []directory.Scope{directory.ScopeUserManagement}})
-	check(b, err)
+	r, account, app := openWithApp(b, dsn, key)
 	random := rand.New(rand.NewPCG(1, 2))
 	var holders []directory.UserRef
 	var leavers []string
@@ -141,7 +134,7 @@ func signedInServer(b *testing.B, engine string) (base string, client *http.Clie
 				holders = append(holders, directory.UserRef{Text: rows[i].Email})
 			}
 		}
-		_, err = r.ImportUsers(ctx, auth.Operator(), account, rows, roster.ImportOptions{})
+		_, err := r.ImportUsers(ctx, auth.Operator(), account, rows, roster.ImportOptions{})
 		check(b, err)
 	}
 	role, err := r.CreateRole(ctx, auth.Operator(), account,

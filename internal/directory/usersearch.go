@@ -36,7 +36,9 @@ type UserQuery struct {
 	// where it is empty. One word has MinUserSearch characters or more.
 	Search string
 	Status Status // of all users, or of any where it is empty
-	Role   string // public id of an admin role that all users have themselves, or empty
+	// Role is the public id of an admin role that all users have themselves, or as the
+	// owner of the account; empty for any.
+	Role string
 	// From is the key of the first user of the page, as the page before has told it
 	// in Next; empty for the first page.
 	From string
