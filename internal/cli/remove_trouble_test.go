@@ -244,14 +244,18 @@ func TestResumeFileOfAnother(t *testing.T) {
 	t.Parallel()
 	l := newLong(t, rand.New(rand.NewPCG(1, 1)), 30, hosttest.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
 	l.host.OnCall(func(n int) {
-		if n == 2 {
+		if n == 2 { // is never answered
 			cancel()
+			<-ended
 		}
 	})
 	resume := l.path("resume")
 	with := []string{"--resume-file", resume, "--batch-size", "10"}
-	if code, report, _ := l.run(ctx, with...); code != exitFailed || report.Removed == 0 {
+	code, report, _ := l.run(ctx, with...)
+	close(ended)
+	if code != exitFailed || report.Removed == 0 {
 		t.Fatalf("exit code %d, %+v", code, report)
 	}
 	l.host.OnCall(nil)

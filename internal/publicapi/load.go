@@ -51,28 +51,38 @@ func newBudget(bytes int64) *budget {
 	return &budget{free: bytes, held: make(map[directory.AccountID]int64)}
 }
 
-// take reports whether the account gets n bytes: it does unless it would then
-// hold more than is left. One account by itself gets half of a budget, the
-// second a third and so on, and there is always something left for the next.
-func (b *budget) take(account directory.AccountID, n int64) bool {
+// take adds n bytes to what a call of the account holds, and reports whether it
+// gets them: it does unless the account would then hold more than is left. One
+// account by itself gets half of a budget, the second a third and so on, and
+// there is always something left for the next. A call that gets none has given
+// back all of it in the same moment, lest others are refused for what is as good
+// as free.
+func (b *budget) take(account directory.AccountID, n int64, holds *int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.held[account]+n > b.free-n {
+		b.giveLocked(account, holds)
 		return false
 	}
 	b.free -= n
 	b.held[account] += n
+	*holds += n
 	return true
 }
 
-// give returns n bytes.
-func (b *budget) give(account directory.AccountID, n int64) {
+// give returns what a call of the account holds.
+func (b *budget) give(account directory.AccountID, holds *int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.free += n
-	if b.held[account] -= n; b.held[account] == 0 {
+	b.giveLocked(account, holds)
+}
+
+func (b *budget) giveLocked(account directory.AccountID, holds *int64) {
+	b.free += *holds
+	if b.held[account] -= *holds; b.held[account] == 0 {
 		delete(b.held, account)
 	}
+	*holds = 0
 }
 
 // holding is what one call holds of the load. It belongs to one goroutine.
@@ -116,17 +126,15 @@ func (h *holding) pay() error {
 		if h.small == smallCall {
 			from, paid = h.load.large, &h.large
 		}
-		if !from.take(h.account, paidAtOnce) {
+		if !from.take(h.account, paidAtOnce, paid) {
 			return errOverload
 		}
-		*paid += paidAtOnce
 	}
 	return nil
 }
 
 // release gives back everything.
 func (h *holding) release() {
-	h.load.small.give(h.account, h.small)
-	h.load.large.give(h.account, h.large)
-	h.small, h.large = 0, 0
+	h.load.small.give(h.account, &h.small)
+	h.load.large.give(h.account, &h.large)
 }
