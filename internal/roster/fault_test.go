@@ -222,22 +222,36 @@ func (f *faultCase) checkState(t *testing.T, r *roster.Roster, at int64, steps b
 	}
 }
 
+// heavy are the verbs of most weight. They meet all kinds of faults, in the long
+// form all verbs do.
+func (v faultVerb) heavy() bool {
+	switch v.name {
+	case "remove users", restoreLost, "purge", "retire secret", workOnJob:
+		return true
+	}
+	return long
+}
+
 // TestFailureAtEachStatement fails every verb at its 1st, 2nd, 3rd ... statement,
 // commit included, until it runs clean: by ending the call, and on PostgreSQL
-// also by ending the server's side of every connection.
+// also by ending the server's side of every connection, for those of weight.
 func TestFailureAtEachStatement(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		for _, verb := range faultVerbs {
 			t.Run(verb.name, func(t *testing.T) {
 				t.Parallel()
-				failEach(t, prepareFaults(t, storetest.New(t, engine), verb.name), verb, nil)
+				failEach(t, func() *faultCase { return prepareFaults(t, storetest.New(t, engine), verb.name) }, verb, nil)
 			})
-			if engine == "postgres" {
+			if engine == "postgres" && verb.heavy() {
 				t.Run(verb.name+", connections cut", func(t *testing.T) {
 					t.Parallel()
-					f := prepareFaults(t, storetest.New(t, engine), verb.name)
-					failEach(t, f, verb, func() {
+					var f *faultCase
+					prepare := func() *faultCase {
+						f = prepareFaults(t, storetest.New(t, engine), verb.name)
+						return f
+					}
+					failEach(t, prepare, verb, func() {
 						storetest.Exec(t, f.DSN, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 					})
@@ -248,40 +262,60 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 }
 
 // failEach runs the verb with a fault at its n-th statement, for n = 1, 2, 3 ...;
-// a nil fault ends the call.
-func failEach(t *testing.T, f *faultCase, verb faultVerb, fault func()) {
-	for at := int64(1); ; at++ {
-		before := storetest.Dump(t, f.DSN)
-		ctx, cancel := context.WithCancel(context.Background())
-		var count, armed atomic.Int64
+// a nil fault ends the call, and the same server goes on. Other faults take its
+// connections, so it starts anew, to look and for the next: a connection that has
+// been idle for long is not trusted, and a fault would miss it.
+func failEach(t *testing.T, prepare func() *faultCase, verb faultVerb, fault func()) {
+	f := prepare()
+	var at, count atomic.Int64
+	var armed atomic.Bool
+	var cancel context.CancelFunc
+	open := func() *roster.Roster {
 		r, err := f.open(func(step string) {
 			// Steps of a key file are no statements: rotate_test.go has those.
-			if armed.Load() != 0 && !strings.HasPrefix(step, "key file: ") && count.Add(1) == at {
-				if fault == nil {
-					cancel()
-				} else {
-					fault()
-				}
+			switch {
+			case !armed.Load() || strings.HasPrefix(step, "key file: ") || count.Add(1) != at.Load():
+			case fault == nil:
+				cancel()
+			default:
+				fault()
 			}
 		})
 		must(t, err)
-		armed.Store(1)
-		err = verb.run(ctx, r, f)
+		return r
+	}
+	before := storetest.Dump(t, f.DSN) // and after each fault
+	r := open()
+	defer func() { must(t, r.Close()) }()
+	for at.Store(1); ; at.Add(1) {
+		var ctx context.Context
+		ctx, cancel = context.WithCancel(context.Background())
+		count.Store(0)
+		armed.Store(true)
+		err := verb.run(ctx, r, f)
+		armed.Store(false)
 		cancel()
-		must(t, r.Close())
-		if count.Load() < at {
-			if err != nil {
-				t.Fatalf("without a fault: %v", err)
-			}
-			if at < 4 {
-				t.Fatalf("the verb ran only %d statements: is the fault seen?", at-1)
-			}
+		switch n := at.Load(); {
+		case count.Load() < n && err != nil:
+			t.Fatalf("without a fault: %v", err)
+		case count.Load() < n && n < 4:
+			t.Fatalf("the verb ran only %d statements: is the fault seen?", n-1)
+		case count.Load() < n:
 			return
+		case err == nil && fault != nil && n == 1:
+			// Nothing was sent on the connection that is gone, so another took its place.
+			f = prepare()
+			before = storetest.Dump(t, f.DSN)
+		case err == nil:
+			t.Fatalf("statement %d failed and the verb did not", n)
 		}
-		if err == nil {
-			t.Fatalf("statement %d failed and the verb did not", at)
+		if fault == nil {
+			f.checkState(t, r, at.Load(), verb.steps, before)
+			continue
 		}
-		f.checkWhole(t, at, verb.steps, before)
+		must(t, r.Close())
+		f.checkWhole(t, at.Load(), verb.steps, before)
+		r = open()
 	}
 }
 
@@ -342,12 +376,12 @@ func runFaultChild(spec string) int {
 }
 
 // TestKillAtEachStatement kills the process at each statement of the verbs of
-// most weight.
+// weight.
 func TestKillAtEachStatement(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		for _, verb := range faultVerbs {
-			if verb.name != "remove users" && verb.name != "purge" && verb.name != "retire secret" && verb.name != workOnJob {
+			if !verb.heavy() {
 				continue
 			}
 			t.Run(verb.name, func(t *testing.T) {
