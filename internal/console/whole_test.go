@@ -54,7 +54,7 @@ func (w *turns) trace(query string) {
 
 // The whole path in a browser, with scripts and without: set a password by the
 // link, sign in, make an app and use its token, import ten thousand people, find
-// one, remove three thousand, read the report, undo some of it.
+// one, remove three thousand, read the report, undo some of it, read the history.
 func TestTheWholePath(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]bool{"with scripts": true, "without scripts": false} {
@@ -75,6 +75,7 @@ func TestTheWholePath(t *testing.T) {
 				w.importMany()
 				w.removeMany()
 				w.undoSome()
+				w.readTheHistory()
 				w.endTheSession()
 				s.VerifyAudit()
 			})
@@ -246,6 +247,26 @@ func (w *walk) undoSome() {
 		want = append(want, person(i))
 	}
 	w.wantMembers(want...)
+}
+
+// readTheHistory looks one of the restored up: their page says what happened to
+// them, the newest first, and leads to the removal.
+func (w *walk) readTheHistory() {
+	back := person(7)
+	w.click(`.side a[href="/console/users"]`)
+	w.fill("search", back)
+	w.click(".search button")
+	w.click("tbody a")
+	w.wantText("h1", "Nr. 7, of many")
+	const each = `[...document.querySelectorAll(".history > li")].map((e) => e.querySelector(".text p").textContent)`
+	who, whom := "User "+owner, "user "+back
+	want := []string{who + " restored " + whom, who + " removed " + whom + " from the account", who + " created " + whom}
+	if got := ask[[]string](w, each); !slices.Equal(got, want) {
+		w.Errorf("the history is %q, want %q", got, want)
+	}
+	w.click(".history > li:first-child a")
+	w.wantText("#removed", "3,000")
+	w.wantText("#restored", "2")
 }
 
 func (w *walk) endTheSession() {
