@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -46,7 +47,8 @@ type UserQuery struct {
 	Limit int
 }
 
-// Words are those of the search, in the form of SearchText. The error wraps
+// Words are those of the search, in the form of SearchText: each is a part of the text
+// of those who have it, and of nobody else's. The error wraps
 // ErrInvalid when the query cannot be meant.
 func (q *UserQuery) Words() ([]string, error) {
 	for _, text := range []string{q.Search, string(q.Status), q.Role} {
@@ -70,8 +72,9 @@ func (q *UserQuery) Words() ([]string, error) {
 	}
 	words := strings.Fields(foldText(q.Search))
 	longest := 0
-	for _, word := range words {
+	for i, word := range words {
 		longest = max(longest, utf8.RuneCountInString(word))
+		words[i] = searchCode(word)
 	}
 	if longest < MinUserSearch && strings.TrimSpace(q.Search) != "" {
 		return nil, Errorf(ErrInvalid, "a search has a word of %d characters or more", MinUserSearch)
@@ -79,27 +82,62 @@ func (q *UserQuery) Words() ([]string, error) {
 	return words, nil
 }
 
-// SearchText is what a member is found by, and the text that sorts members by name,
-// each of which is different among live members.
+// SearchText is what a member is found by, in ASCII letters and digits alone, and the
+// text that sorts members by name, each of which is different among live members.
 func SearchText(p *Profile, emailKey, orgUserID string) (text, sortName string) {
 	name := strings.Join(strings.Fields(foldText(p.FirstName+" "+p.LastName)), " ")
-	text = strings.TrimSuffix(name+"\n"+foldText(emailKey)+"\n"+foldText(orgUserID), "\n")
+	text = searchCode(strings.TrimSuffix(name+"\n"+foldText(emailKey)+"\n"+foldText(orgUserID), "\n"))
 	if utf8.RuneCountInString(name) > maxSortName {
 		name = string([]rune(name)[:maxSortName])
 	}
 	return text, name + "\n" + emailKey
 }
 
-// foldText takes case and accents away.
+// searchCode writes a folded text in letters and digits, since the trigrams of
+// PostgreSQL have nothing else, and have no other letters in some locales. Small letters
+// and digits stand for themselves, two big ones for any other byte of UTF-8. One text is
+// a part of another if and only if their codes are, since the first of the two
+// never stands second.
+func searchCode(folded string) string {
+	var b strings.Builder
+	b.Grow(len(folded) + 16)
+	for i := range len(folded) {
+		b.WriteString(searchCodes[folded[i]])
+	}
+	return b.String()
+}
+
+// searchCodes are those of the bytes. What no search has shares one: the newline
+// between the parts of a text, other control characters, and big letters, which were
+// folded.
+var searchCodes = func() (codes [256]string) {
+	const half = 13 // of the alphabet
+	n := 0
+	for b := range codes {
+		switch r := rune(b); {
+		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
+			codes[b] = string(r)
+		case b >= utf8.RuneSelf || r == ' ' || unicode.IsPunct(r) || unicode.IsSymbol(r):
+			n++
+			codes[b] = string([]rune{rune('A' + n/half), rune('N' + n%half)})
+		default:
+			codes[b] = "AN"
+		}
+	}
+	return codes
+}()
+
+// foldText takes case and accents away, by the rules of Unicode: "ß" is "ss", and a
+// sigma is the same at the end of a word.
 func foldText(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
 		return strings.ToLower(s)
 	}
-	lower := strings.ToLower(norm.NFKD.String(s))
+	folded := cases.Fold().String(strings.ToLower(norm.NFKD.String(s))) // which of Cherokee takes either case to the other
 	return strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) {
 			return -1
 		}
 		return r
-	}, norm.NFKD.String(lower))
+	}, norm.NFKD.String(folded))
 }

@@ -32,6 +32,8 @@ type engine struct {
 	// emailKeyOfProfile is the key of the address in a profile f, which is behind
 	// the name in its sort_name.
 	emailKeyOfProfile string
+	// hasWord is the condition that a profile f has a word of a search.
+	hasWord string
 	// byRemoval follows the members in a query of those of a removal: without
 	// statistics SQLite would walk the account.
 	byRemoval string

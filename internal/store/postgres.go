@@ -29,6 +29,7 @@ var postgresEngine = &engine{
 	pipelines:         true,
 	types:             schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
 	emailKeyOfProfile: `substr(f.sort_name, strpos(f.sort_name, chr(10)) + 1)`,
+	hasWord:           ` AND f.search_text LIKE '%%' || $%d || '%%'`,
 	kind:              postgresKind,
 }
 

@@ -32,6 +32,7 @@ var sqliteEngine = &engine{
 	snapshot:          sql.LevelDefault, // a read transaction in WAL mode is a snapshot
 	types:             schemaTypes{Int: "INTEGER", Blob: "BLOB", Key: "TEXT", Table: "STRICT, WITHOUT ROWID"},
 	emailKeyOfProfile: `substr(f.sort_name, instr(f.sort_name, char(10)) + 1)`,
+	hasWord:           ` AND instr(f.search_text, $%d) > 0`,
 	kind:              sqliteKind,
 }
 

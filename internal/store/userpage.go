@@ -30,7 +30,6 @@ ORDER BY f.account_id {way}, f.sort_name {way} LIMIT $3`
 WHERE m.account_id = j.account_id AND m.id = j.id AND f.account_id = m.account_id AND f.member_id = m.id`
 	whoOfLiveFits = `SELECT f.member_id, {key} FROM {some} CROSS JOIN member_profiles f
 WHERE f.account_id = j.account_id AND f.member_id = j.id`
-	hasWord   = ` AND f.search_text LIKE $%d ESCAPE '\'`
 	hasStatus = ` AND f.status = $%d`
 	hasRole   = ` AND (EXISTS (SELECT 1 FROM live_member_roles x WHERE x.account_id = f.account_id AND x.member_id = f.member_id AND x.role_id = $%d)`
 	orIsOwner = ` OR f.member_id = $%d)`
@@ -193,9 +192,6 @@ func (p *userPager) find(ctx context.Context) (found []foundUser, err error) {
 // among a few, or if it is to look through many.
 func (p *userPager) byIndex(ctx context.Context, indexes []index, many bool, from string, limit int) (found []foundUser, all bool, err error) {
 	for _, ix := range indexes {
-		if ix.query == "" {
-			continue
-		}
 		ids, err := p.mayFit(ctx, ix, p.few+1)
 		if err != nil {
 			return nil, false, err
@@ -205,7 +201,7 @@ func (p *userPager) byIndex(ctx context.Context, indexes []index, many bool, fro
 			return found, true, err
 		}
 	}
-	if !many || len(indexes) == 0 || indexes[0].query == "" && p.query.Order == directory.OrderByOrgUserID {
+	if !many || len(indexes) == 0 {
 		return nil, false, nil // the order is gone along to its end
 	}
 	found, err = p.first(ctx, indexes[0], from, limit)
@@ -220,8 +216,7 @@ func (p *userPager) from() string {
 	return p.query.From
 }
 
-// index is a query for the ids of all who may fit, without a limit; empty where
-// there is no index for it.
+// index is a query for the ids of all who may fit, without a limit.
 type index struct {
 	query string
 	args  []any
@@ -232,7 +227,7 @@ type index struct {
 
 // indexes are the queries by which those who may fit are found, the best first.
 func (p *userPager) indexes() (all []index) {
-	if ix := p.engine.byWords(p.account, p.words); ix.query+ix.profiles != "" {
+	if ix := p.engine.byWords(p.account, p.words); ix.query != "" {
 		all = append(all, ix)
 	}
 	if p.role != 0 {
@@ -346,7 +341,7 @@ func (p *userPager) fitting(ctx context.Context, query, key string, args []any, 
 		query += fmt.Sprintf(condition, len(args))
 	}
 	for _, word := range p.words {
-		with(hasWord, likeWord(word))
+		with(p.engine.hasWord, word)
 	}
 	if p.query.Status != "" {
 		with(hasStatus, p.query.Status)

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"roster/internal/directory"
 )
@@ -62,40 +60,22 @@ func (e *engine) byWords(account directory.AccountID, words []string) index {
 		return index{}
 	}
 	if e.types.Postgres {
-		return byPostgresWords(account, words)
+		out := index{query: usersByWords, args: []any{account}, profiles: profilesByWords, profilesArgs: []any{account}}
+		for _, word := range words {
+			out.args = append(out.args, word)
+			out.query += fmt.Sprintf(e.hasWord, len(out.args))
+		}
+		return out
 	}
 	var trigrams []string
 	for _, word := range words {
-		for runes := []rune(word); len(runes) >= directory.MinUserSearch; runes = runes[1:] {
-			trigrams = append(trigrams, `"`+strings.ReplaceAll(string(runes[:3]), `"`, `""`)+`"`)
+		for ; len(word) >= directory.MinUserSearch; word = word[1:] {
+			trigrams = append(trigrams, `"`+word[:3]+`"`)
 		}
 	}
 	args := []any{account, strings.Join(trigrams[:min(len(trigrams), maxTrigrams)], " AND ")}
 	return index{usersByTrigrams, args, profilesByTrigrams, args}
 }
-
-// byPostgresWords leaves out the query where pg_trgm has no index for it: it knows
-// letters and digits only.
-func byPostgresWords(account directory.AccountID, words []string) index {
-	out := index{query: usersByWords, args: []any{account}, profiles: profilesByWords, profilesArgs: []any{account}}
-	indexed := false
-	for _, word := range words {
-		out.args = append(out.args, likeWord(word))
-		out.query += fmt.Sprintf(hasWord, len(out.args))
-		for run := range strings.FieldsFuncSeq(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			indexed = indexed || utf8.RuneCountInString(run) >= directory.MinUserSearch
-		}
-	}
-	if !indexed {
-		out.query = ""
-	}
-	return out
-}
-
-// likeWord is the pattern of texts that have the word in them.
-func likeWord(word string) string { return "%" + likeEscapes.Replace(word) + "%" }
-
-var likeEscapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // searchVersion is the version of the schema that brings the search.
 const searchVersion = 9

@@ -52,10 +52,10 @@ func TestPagesOfUsersHoldWhoFits(t *testing.T) {
 }
 
 var (
-	firstNames = []string{"Ann", "Joanna", "Zoë", "José", "ANNE-marie", "李明", "", "Bo"}
+	firstNames = []string{"Ann", "Joanna", "Zoë", "José", "ANNE-marie", "李明", "", "Bo", "Straße", "ΟΔΥΣΣΕΥΣ"}
 	lastNames  = []string{"Smith", "O'Brien", "de la Cruz", "Müller", "50%_off", `back\slash`, "", `"quoted"`}
 	statuses   = []directory.Status{directory.StatusActive, directory.StatusInactive, directory.StatusSuspended, directory.StatusLocked}
-	searches   = []string{"ann", "ANN", "jose", "josé", "smith ann", "mul", "ü l muller", "50%", "%_o", `k\s`, `"quo`, "x.exa", "e0", "e00", "nobody", "李明", "de la", " cru  z", "'br", "ann smith e0", "12@"}
+	searches   = []string{"ann", "ANN", "jose", "josé", "smith ann", "mul", "ü l muller", "50%", "%_o", `k\s`, `"quo`, "x.exa", "e0", "e00", "nobody", "李明", "de la", " cru  z", "'br", "ann smith e0", "12@", "STRASSE", "σεύς", "#_#", ".x.", "_of", "李明 smi"}
 )
 
 // someSearched makes n members and removes some of them again.
