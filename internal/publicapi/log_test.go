@@ -30,10 +30,10 @@ func leaked(log string, secrets []string) string {
 	return ""
 }
 
-// eventually waits until a condition holds, for at most ten seconds.
+// eventually waits until a condition holds, for at most a minute.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
