@@ -69,10 +69,10 @@ func TestPeopleOfARemoval(t *testing.T) {
 		if again := c.get(removal); slices.Contains(again.listed(), people[3]) || !strings.Contains(again.body, "2 users were restored") {
 			t.Errorf("who is back is listed:\n%s", again.body)
 		}
-		if got := c.get(removal + "?from=zz"); got.status != http.StatusOK || !strings.Contains(got.body, "Nobody is listed from here on") {
+		if got := c.get(removal + "?from=9223372036854775807"); got.status != http.StatusOK || !strings.Contains(got.body, "Nobody is listed from here on") {
 			t.Errorf("behind the end: %d", got.status)
 		}
-		for _, from := range []string{"%00", "%ff"} {
+		for _, from := range []string{"%00", "%ff", "zz", "9223372036854775808"} {
 			if got := c.get(removal + "?from=" + from); got.status != http.StatusNotFound {
 				t.Errorf("from %s: %d", from, got.status)
 			}

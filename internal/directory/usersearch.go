@@ -107,11 +107,21 @@ func searchCode(folded string) string {
 	return b.String()
 }
 
+// The two letters of a code. Those of common signs stand where words rarely have them,
+// since PostgreSQL's trigrams are the same for big and small letters and those that
+// are found for nothing cost time.
+const (
+	codeFirst  = "VWJKYABCDEFGH"
+	codeSecond = "QXZIPMNORSUTL"
+)
+
 // searchCodes are those of the bytes. What no search has shares one: the newline
 // between the parts of a text, other control characters, and big letters, which were
 // folded.
 var searchCodes = func() (codes [256]string) {
-	const half = 13 // of the alphabet
+	code := func(n int) string {
+		return codeFirst[n/len(codeSecond):][:1] + codeSecond[n%len(codeSecond):][:1]
+	}
 	n := 0
 	for b := range codes {
 		switch r := rune(b); {
@@ -119,9 +129,9 @@ var searchCodes = func() (codes [256]string) {
 			codes[b] = string(r)
 		case b >= utf8.RuneSelf || r == ' ' || unicode.IsPunct(r) || unicode.IsSymbol(r):
 			n++
-			codes[b] = string([]rune{rune('A' + n/half), rune('N' + n%half)})
+			codes[b] = code(n)
 		default:
-			codes[b] = "AN"
+			codes[b] = code(0)
 		}
 	}
 	return codes

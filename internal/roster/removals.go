@@ -96,8 +96,8 @@ func (r *Roster) EachRefused(ctx context.Context, caller auth.Caller, accountID 
 }
 
 // RemovedUsers returns a page of up to limit of those whom a removal has ended and
-// who were neither restored nor erased, from an address on: the Next of the page
-// before, or nothing for the first. While a job runs they are those of so far. The
+// who were neither restored nor erased, from the Next of the page before on, or from
+// the first where it is empty. While a job runs they are those of so far. The
 // account and the right to it are as for Removals. The error wraps
 // directory.ErrInvalid when no page can begin there.
 func (r *Roster) RemovedUsers(ctx context.Context, caller auth.Caller, accountID string, record *directory.RemovalRecord, from string, limit int) (directory.RemovedPage, error) {

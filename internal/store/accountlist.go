@@ -13,7 +13,7 @@ FROM accounts a CROSS JOIN live_members m CROSS JOIN member_profiles f
 WHERE m.account_id = a.id AND m.id = a.owner_id AND f.account_id = m.account_id AND f.member_id = m.id`
 	listAccounts  = accountColumns + ` ORDER BY a.created_at, a.id`
 	accountEntry  = accountColumns + ` AND a.public_id = $1`
-	accountCounts = `SELECT (SELECT COUNT(*) FROM live_members WHERE account_id = $1), (SELECT COUNT(*) FROM groups WHERE account_id = $1),
+	accountCounts = `SELECT (` + countMembers + `), (SELECT COUNT(*) FROM groups WHERE account_id = $1),
   (SELECT COUNT(*) FROM bots WHERE account_id = $1), (SELECT COUNT(*) FROM roles WHERE account_id = $1),
   (SELECT COUNT(*) FROM apps WHERE account_id = $1 AND state <> 'deleted')`
 )

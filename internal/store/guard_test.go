@@ -44,6 +44,7 @@ var mayTouchBase = map[string]string{
 	"deleteRoleUsers":      "says itself that they are live",
 	"selectUsersOf":        "joins the live view: each of them is looked up once",
 	"pageOfMembers":        "leaves out those who left",
+	"countMembers":         "leaves out those who left",
 	"selectOwner":          "of the account's owner, who is held to become so and cannot leave as long as they are",
 	"selectOwnership":      "of members locked in the same transaction, and of the account's owner, as in selectOwner",
 	"livePerson":           "says itself that they are live",

@@ -48,7 +48,7 @@ var planArgs = map[string][]string{
 	"membersOfRemoval": {"{account}", "7"},
 	"pageOfRemoval":    {"{account}", "7", "100"},
 	"countOfRemoval":   {"{account}", "7"},
-	"pageOfRemoved":    {"{account}", "7", "x", "51"},
+	"pageOfRemoved":    {"{account}", "7", "1001", "51"},
 	"removedByID":      {"{account}", "{ids}"},
 	"someOfRemoval":    {"{account}", "7", `["user-1@x.example"]`, `["USER-1"]`},
 	"selectAddresses":  {"{account}", "{ids}"},
@@ -223,6 +223,12 @@ func checkPlans(t *testing.T, f *fixture, state string) {
 		// Statements with a list of members' ids that also name a removal.
 		if all := strings.Join(plan, "\n"); strings.Contains(all, "members_removed") && len(args) > 1 && args[1] == list {
 			t.Errorf("%s: %s walks a removal for each id:\n%s", state, name, all)
+		}
+	}
+	if f.store.Engine() == "sqlite" {
+		query := f.store.HotStatements()["pageOfRemoved"]
+		if plan := strings.Join(explain(f, query, []string{fmt.Sprint(f.account), "7", "1001", "51"}), "\n"); strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s: a page of a removal is sorted:\n%s", state, plan)
 		}
 	}
 	for name, st := range store.OrderedStatements() {

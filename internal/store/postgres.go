@@ -28,6 +28,7 @@ var postgresEngine = &engine{
 	skipLocked:        " FOR UPDATE OF b SKIP LOCKED",
 	pipelines:         true,
 	types:             schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
+	idInRemoval:       "id + 0",
 	emailKeyOfProfile: `substr(f.sort_name, strpos(f.sort_name, chr(10)) + 1)`,
 	hasWord:           ` AND f.search_text LIKE '%%' || $%d || '%%'`,
 	kind:              postgresKind,

@@ -3,15 +3,17 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strconv"
 	"strings"
 
 	"roster/internal/directory"
 )
 
 const (
-	// All of the removal are read by its index, and sorted.
-	pageOfRemoved = `SELECT id, email_key FROM members{byRemoval}
-WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL AND email_key >= $3 ORDER BY email_key, id LIMIT $4`
+	// The index of a removal's members has their ids: SQLite goes along it, PostgreSQL
+	// sorts what it finds by it.
+	pageOfRemoved = `SELECT id FROM members{byRemoval}
+WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL AND id >= $3 ORDER BY {id} LIMIT $4`
 
 	removedByID = `SELECT p.public_id, f.email, COALESCE(m.org_user_id, ''), f.first_name, f.last_name
 FROM ` + listedIDs + ` CROSS JOIN members m CROSS JOIN persons p CROSS JOIN member_profiles f
@@ -21,29 +23,33 @@ ORDER BY j.key`
 
 // pageOfRemoved is the statement for the engine.
 func (e *engine) pageOfRemoved() string {
-	return strings.Replace(pageOfRemoved, "{byRemoval}", e.byRemoval, 1)
+	return strings.NewReplacer("{byRemoval}", e.byRemoval, "{id}", e.idInRemoval).Replace(pageOfRemoved)
 }
 
 // RemovedUsers reads up to limit of those whom a removal of the account has ended
-// and nobody has restored or erased, from an address on, in one state of the
-// database. Of each it has the ids and the name.
+// and nobody has restored or erased, from the Next of another page on, in one state of
+// the database. Of each it has the ids and the name.
 func (s *Store) RemovedUsers(ctx context.Context, account directory.AccountID, removal directory.RemovalID, from string, limit int) (out directory.RemovedPage, err error) {
-	if !storable(from) {
-		return out, directory.Errorf(directory.ErrInvalid, "no page begins there")
+	first := directory.MemberID(0)
+	if from != "" {
+		n, err := strconv.ParseInt(from, 10, 64)
+		if err != nil {
+			return out, directory.Errorf(directory.ErrInvalid, "no page begins there")
+		}
+		first = directory.MemberID(n)
 	}
 	err = s.snapshot(ctx, func(r *reader) error {
 		var ids []directory.MemberID
 		err := r.each(ctx, func(rows *sql.Rows) error {
 			var id directory.MemberID
-			var key string
-			err := rows.Scan(&id, &key)
+			err := rows.Scan(&id)
 			if len(ids) == limit {
-				out.Next = key // one more than the page holds
+				out.Next = strconv.FormatInt(int64(id), 10) // one more than the page holds
 			} else {
 				ids = append(ids, id)
 			}
 			return err
-		}, s.engine.pageOfRemoved(), account, removal, from, limit+1)
+		}, s.engine.pageOfRemoved(), account, removal, first, limit+1)
 		if err != nil || len(ids) == 0 {
 			return err
 		}

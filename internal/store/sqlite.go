@@ -29,6 +29,7 @@ const busyTimeout = 60_000
 var sqliteEngine = &engine{
 	name:              "sqlite",
 	byRemoval:         " INDEXED BY members_removed",
+	idInRemoval:       "id",
 	snapshot:          sql.LevelDefault, // a read transaction in WAL mode is a snapshot
 	types:             schemaTypes{Int: "INTEGER", Blob: "BLOB", Key: "TEXT", Table: "STRICT, WITHOUT ROWID"},
 	emailKeyOfProfile: `substr(f.sort_name, instr(f.sort_name, char(10)) + 1)`,
