@@ -1,8 +1,10 @@
 package console_test
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -44,12 +46,42 @@ func (c *client) post(path string, form url.Values) answer { return c.do(http.Me
 
 func (c *client) do(method, path string, form url.Values) answer {
 	c.t.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), method, c.base+path, strings.NewReader(form.Encode()))
+	return c.send(method, path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+}
+
+// upload posts a form with a file of that name and text in a field.
+func (c *client) upload(path string, form url.Values, field, name, text string) answer {
+	c.t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for key, values := range form {
+		for _, value := range values {
+			if err := w.WriteField(key, value); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+	}
+	part, err := w.CreateFormFile(field, strings.ReplaceAll(name, "\x00", "")) // which no file system has
+	if err == nil {
+		_, err = io.WriteString(part, text)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.send(http.MethodPost, path, w.FormDataContentType(), &body)
+}
+
+func (c *client) send(method, path, contentType string, sent io.Reader) answer {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, c.base+path, sent)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	if method == http.MethodPost {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Content-Type", contentType)
 	}
 	for name, value := range c.header {
 		if name == "Host" {

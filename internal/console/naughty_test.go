@@ -31,6 +31,7 @@ var naughty = map[string]string{
 type field struct {
 	name, value string
 	typed       bool   // by whoever fills in the form
+	file        bool   // that is sent
 	described   string // ids of what describes it
 }
 
@@ -81,7 +82,7 @@ func formsOf(t *testing.T, path, page string) (all []form) {
 			}
 			_, unseen := attributes["hidden"]
 			typed := node.Data == "textarea" || node.Data == "input" && !unseen && !slices.Contains([]string{"hidden", "radio", "checkbox"}, attributes["type"])
-			last.fields = append(last.fields, field{name, value, typed, attributes["aria-describedby"]})
+			last.fields = append(last.fields, field{name, value, typed, attributes["type"] == "file", attributes["aria-describedby"]})
 		}
 	}
 	return all
@@ -92,7 +93,7 @@ func isField(node *html.Node, attributes map[string]string) bool {
 	switch kind := attributes["type"]; {
 	case node.Data == "textarea", node.Data == "select", node.Data == "button":
 		return true
-	case node.Data != "input" || kind == "file":
+	case node.Data != "input":
 		return false
 	case kind == "radio":
 		_, checked := attributes["checked"]
@@ -160,7 +161,11 @@ func TestNaughtyTextInEveryField(t *testing.T) {
 					name := fmt.Sprintf("%s in %s of %s %s", what, field.name, f.method, f.action)
 					values := f.values()
 					values.Set(field.name, text)
-					got := c.send(f, values)
+					got := c.submit(f, values)
+					if field.file {
+						values.Del(field.name)
+						got = c.upload(f.action, values, field.name, text, text)
+					}
 					tried++
 					taken = taken || got.status < http.StatusBadRequest
 					checkNaughty(t, name, field, got, text)
@@ -184,8 +189,8 @@ func TestNaughtyTextInEveryField(t *testing.T) {
 	})
 }
 
-// send sends a form.
-func (c *client) send(f form, values url.Values) answer {
+// submit sends a form.
+func (c *client) submit(f form, values url.Values) answer {
 	c.t.Helper()
 	if f.method == http.MethodPost {
 		return c.post(f.action, values)
@@ -223,6 +228,65 @@ func checkNaughty(t *testing.T, name string, sent field, got answer, text string
 		}
 	}
 	t.Errorf("%s: %d, and the page does not say beside the field what is wrong", name, got.status)
+}
+
+// What a file holds, wherever it stands in it, is shown as text by all pages that come
+// of it: the previews, the import, the list of users, the removal and its report.
+func TestNaughtyTextInFiles(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		c := signedIn(t, w.Server, owner)
+		imported := 0
+		for what, text := range naughty {
+			quoted := `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+			email := fmt.Sprintf("n%d@example.com", imported)
+			for where, table := range map[string]string{
+				"a header":   "emailId," + quoted + "\nx@example.com,x\n",
+				"an address": "emailId,firstName\n" + quoted + ",x\n" + quoted + "@example.com,x\n",
+				"a name":     "emailId,firstName,city\n" + email + "," + quoted + "," + quoted + "\n",
+			} {
+				name := what + " as " + where
+				preview := c.upload("/console/users/import/preview", nil, "file", text, table)
+				checkNaughty(t, name+", to import", field{name: "file", typed: true}, preview, text)
+				if preview.hidden("text") != "" {
+					got := c.post("/console/users/import", url.Values{"text": {preview.hidden("text")}})
+					checkNaughty(t, name+", imported", field{}, got, text)
+					if got.told("created") == "1" {
+						imported++
+						w.checkNamed(c, email, text)
+					}
+				}
+				got := c.upload("/console/users/remove/preview", nil, "file", text, table+"zoe@example.com,x,x\n")
+				checkNaughty(t, name+", to remove", field{name: "file", typed: true}, got, text)
+				if got.told("going") == "1" {
+					done := c.post("/console/users/remove", got.confirmed("1"))
+					page := c.get(done.location)
+					checkNaughty(t, name+", removed", field{}, page, text)
+					if !strings.Contains(page.texts(), text) {
+						t.Errorf("%s: the page of the removal does not show it:\n%s", name, page.texts())
+					}
+				}
+			}
+		}
+		if imported < 3 {
+			t.Errorf("only %d names were imported", imported)
+		}
+		w.VerifyAudit()
+	})
+}
+
+// checkNamed looks at the pages that show somebody of that name.
+func (w *world) checkNamed(c *client, email, name string) {
+	t := w.T
+	t.Helper()
+	user := "/console/users/" + userID(t, w.Server, w.account, email)
+	for _, path := range []string{"/console/users?search=" + url.QueryEscape(email), user} {
+		page := c.get(path)
+		if page.status != http.StatusOK || strings.Contains(page.body, name) || !strings.Contains(page.texts(), name) {
+			t.Errorf("%s does not show %.50q as text: %d\n%s", path, name, page.status, page.texts())
+		}
+	}
 }
 
 // An id of another kind or of another account is no id: of every route with a name in
