@@ -95,6 +95,8 @@ func open(t *testing.T, s *rostertest.Server) *tab {
 	t.Cleanup(cancel)
 	b := &tab{T: t, ctx: ctx, base: s.URL}
 	b.must(chromedp.Do(ctx))
+	_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}) // whichever tab is in front
+	b.must(err)
 	watch(b, network.RequestWillBeSent, func(e network.EventRequestWillBeSent) string {
 		if strings.HasPrefix(e.Request.URL, s.URL+"/") || e.Request.URL == s.URL {
 			return ""
@@ -197,21 +199,27 @@ func (b *tab) wantText(selector, want string) {
 	}
 }
 
+// ask asks the page.
+func ask[T any](b *tab, expression string) T {
+	b.Helper()
+	value, err := chromedp.Run(b.within(), chromedp.Evaluate[T](expression))
+	b.must(err)
+	return value
+}
+
 //go:embed testdata/checks.js
 var checks string
 
 // check looks for what makes a page hard to use; see checks.js.
 func (b *tab) check() {
 	b.Helper()
-	faults, err := chromedp.Run(b.within(), chromedp.Evaluate[[]string](checks))
-	b.must(err)
-	for _, fault := range faults {
-		where, _ := chromedp.Run(b.within(), chromedp.Location())
-		b.Errorf("%s: %s", where, fault)
+	for _, fault := range ask[[]string](b, checks) {
+		b.Errorf("%s: %s", ask[string](b, `location.href`), fault)
 	}
 }
 
-// look sets how the page is looked at: width in pixels, dark or light.
+// look sets how the page is looked at: width in pixels, dark or light. Nothing moves,
+// so a page is as it will be at once.
 func (b *tab) look(width, height int64, dark bool) {
 	b.Helper()
 	scheme := "light"
@@ -220,7 +228,7 @@ func (b *tab) look(width, height int64, dark bool) {
 	}
 	b.must(chromedp.Do(b.within(), chromedp.EmulateViewport(width, height)))
 	_, err := chromedp.Call(b.within(), emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 	})
 	b.must(err)
 }

@@ -91,7 +91,7 @@ func (w *walk) useAnApp() {
 	w.fill("name", "Offboarding")
 	w.click("main form button")
 	w.wantText("h1", "The app is made")
-	if hidden := ask[bool](w, `document.querySelector("[data-copy]").hidden`); hidden == w.script {
+	if hidden := ask[bool](w.tab, `document.querySelector("[data-copy]").hidden`); hidden == w.script {
 		w.Errorf("scripts are on: %v, the button that needs one is hidden: %v", w.script, hidden)
 	}
 	app := rostertest.App{ClientID: w.text("#client-id"), Secret: w.text("#client-secret")}
@@ -163,7 +163,7 @@ func (w *walk) importMany() {
 	w.fill("search", "4711")
 	w.click(".search button")
 	w.wantText("tbody", person(4711))
-	if n := ask[int](w, `document.querySelectorAll("tbody tr").length`); n != 1 {
+	if n := ask[int](w.tab, `document.querySelectorAll("tbody tr").length`); n != 1 {
 		w.Errorf("%d users are found", n)
 	}
 }
@@ -200,7 +200,7 @@ func (w *walk) removeMany() {
 // says that it is over. With scripts the page stays the same one meanwhile.
 func (w *walk) wantProgress() {
 	const look = `[document.querySelector("h1"), document.querySelector("#removed")].map((e) => e?.textContent).join(": ") + " " + (document.documentElement.dataset.mark || "new")`
-	ask[string](w, `document.documentElement.dataset.mark = "same"`)
+	ask[string](w.tab, `document.documentElement.dataset.mark = "same"`)
 	var seen []string
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		shown, err := chromedp.Run(w.within(), chromedp.Evaluate[string](look))
@@ -261,7 +261,7 @@ func (w *walk) readTheHistory() {
 	const each = `[...document.querySelectorAll(".history > li")].map((e) => e.querySelector(".text p").textContent)`
 	who, whom := "User "+owner, "user "+back
 	want := []string{who + " restored " + whom, who + " removed " + whom + " from the account", who + " created " + whom}
-	if got := ask[[]string](w, each); !slices.Equal(got, want) {
+	if got := ask[[]string](w.tab, each); !slices.Equal(got, want) {
 		w.Errorf("the history is %q, want %q", got, want)
 	}
 	w.click(".history > li:first-child a")
@@ -276,14 +276,6 @@ func (w *walk) endTheSession() {
 	w.wantText(".flash", "signed out")
 	w.visit("/console/apps")
 	w.wantText("h1", "Sign in")
-}
-
-// ask asks the page.
-func ask[T any](w *walk, expression string) T {
-	w.Helper()
-	value, err := chromedp.Run(w.within(), chromedp.Evaluate[T](expression))
-	w.must(err)
-	return value
 }
 
 // wantMembers fails unless the account has these members, in whatever order.
