@@ -29,7 +29,7 @@ var postgresEngine = &engine{
 	pipelines:         true,
 	types:             schemaTypes{Postgres: true, Int: "BIGINT", Blob: "BYTEA", Key: `TEXT COLLATE "C"`},
 	idInRemoval:       "id + 0",
-	emailKeyOfProfile: `substr(f.sort_name, strpos(f.sort_name, chr(10)) + 1)`,
+	emailKeyOfProfile: `split_part(f.sort_name, chr(10), 2)`,
 	hasWord:           ` AND f.search_text LIKE '%%' || $%d || '%%'`,
 	kind:              postgresKind,
 }

@@ -54,7 +54,7 @@ type paging struct {
 }
 
 // pagingDefaults were found by measuring a million users.
-var pagingDefaults = paging{few: 5000, stretch: 1000, longest: 2000, stretches: 3}
+var pagingDefaults = paging{few: 5000, stretch: 1000, longest: 2000, stretches: 2}
 
 // lastKey stands behind every key.
 const lastKey = "\U0010ffff"
@@ -160,11 +160,15 @@ func (p *userPager) find(ctx context.Context) (found []foundUser, err error) {
 		size = p.query.Limit + 1
 	}
 	for n := 0; ; n++ {
-		if n == 1 || n == p.stretches {
-			rest, all, err := p.byIndex(ctx, indexes, n == p.stretches, from, p.query.Limit+1-len(found))
+		if n == 1 {
+			rest, all, err := p.ofFew(ctx, indexes, from, p.query.Limit+1-len(found))
 			if err != nil || all {
 				return append(found, rest...), err
 			}
+		}
+		if n == p.stretches && len(indexes) > 0 {
+			rest, err := p.first(ctx, indexes[0], from, p.query.Limit+1-len(found))
+			return append(found, rest...), err
 		}
 		more, err := p.along(ctx, from, size, p.query.Limit+1-len(found))
 		if err != nil {
@@ -188,9 +192,9 @@ func (p *userPager) find(ctx context.Context) (found []foundUser, err error) {
 	}
 }
 
-// byIndex reads up to limit who fit, from a key on, if an index says that they are
-// among a few, or if it is to look through many.
-func (p *userPager) byIndex(ctx context.Context, indexes []index, many bool, from string, limit int) (found []foundUser, all bool, err error) {
+// ofFew reads up to limit who fit, from a key on, if an index says that they are
+// among a few.
+func (p *userPager) ofFew(ctx context.Context, indexes []index, from string, limit int) (found []foundUser, all bool, err error) {
 	for _, ix := range indexes {
 		ids, err := p.mayFit(ctx, ix, p.few+1)
 		if err != nil {
@@ -201,11 +205,7 @@ func (p *userPager) byIndex(ctx context.Context, indexes []index, many bool, fro
 			return found, true, err
 		}
 	}
-	if !many || len(indexes) == 0 {
-		return nil, false, nil // the order is gone along to its end
-	}
-	found, err = p.first(ctx, indexes[0], from, limit)
-	return found, true, err
+	return nil, false, nil
 }
 
 // from is the key at which the page begins.
@@ -223,6 +223,8 @@ type index struct {
 	// profiles is the same for their profiles f, with the {key} of the order, or empty.
 	profiles     string
 	profilesArgs []any
+	// members is the same for their live members m, which are narrower, or empty.
+	members string
 }
 
 // indexes are the queries by which those who may fit are found, the best first.
@@ -293,14 +295,17 @@ func (p *userPager) first(ctx context.Context, of index, from string, limit int)
 		}
 		return p.among(ctx, ids, from, limit)
 	}
-	key := p.engine.emailKeyOfProfile
-	if p.query.Order == directory.OrderByName {
+	source, key, sort := of.profiles, p.engine.emailKeyOfProfile, p.fitting
+	switch {
+	case p.query.Order == directory.OrderByName:
 		key = "f.sort_name"
+	case of.members != "" && p.query.Status == "" && p.role == 0:
+		source, key, sort = of.members, "m.email_key", p.sorted
 	}
 	args := slices.Concat(of.profilesArgs, []any{from})
-	query := of.profiles + fmt.Sprintf(isPastKey, len(args))
-	for n := 4 * limit; ; n *= 8 { // some may have left
-		sorted, err := p.fitting(ctx, query, key, args, n)
+	query := source + fmt.Sprintf(isPastKey, len(args))
+	for n := 4 * limit; ; n *= 8 { // some may have left, or not fit
+		sorted, err := sort(ctx, query, key, args, n)
 		if err != nil {
 			return nil, err
 		}
@@ -334,7 +339,7 @@ func (p *userPager) among(ctx context.Context, ids []directory.MemberID, from st
 
 // fitting reads up to limit of those whom the query is about and who fit, in the
 // order of the key.
-func (p *userPager) fitting(ctx context.Context, query, key string, args []any, limit int) (found []foundUser, err error) {
+func (p *userPager) fitting(ctx context.Context, query, key string, args []any, limit int) ([]foundUser, error) {
 	args = slices.Clip(args)
 	with := func(condition string, arg any) {
 		args = append(args, arg)
@@ -350,7 +355,13 @@ func (p *userPager) fitting(ctx context.Context, query, key string, args []any, 
 		with(hasRole, p.role)
 		with(orIsOwner, p.owner)
 	}
-	with(inOrder, limit)
+	return p.sorted(ctx, query, key, args, limit)
+}
+
+// sorted reads up to limit of those whom the query is about, in the order of the key.
+func (p *userPager) sorted(ctx context.Context, query, key string, args []any, limit int) (found []foundUser, err error) {
+	args = append(slices.Clip(args), limit)
+	query += fmt.Sprintf(inOrder, len(args))
 	err = p.each(ctx, func(rows *sql.Rows) error {
 		var f foundUser
 		err := rows.Scan(&f.id, &f.key)
