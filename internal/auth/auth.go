@@ -16,6 +16,7 @@ type Caller struct {
 	app      directory.App
 	token    Claims
 	rights   directory.Rights
+	member   directory.MemberID
 	person   bool
 	operator bool
 }
@@ -46,13 +47,16 @@ func AppCaller(app directory.App, token Claims) Caller {
 func PersonCaller(s directory.Session) Caller {
 	c := Caller{Actor: directory.Actor{Kind: directory.ActorPerson, ID: int64(s.Person)}, person: true}
 	if s.In != nil {
-		c.Account, c.rights, c.Actor.Label = s.In.Account.ID, s.In.Rights, s.In.Email
+		c.Account, c.rights, c.member, c.Actor.Label = s.In.Account.ID, s.In.Rights, s.In.Member, s.In.Email
 	}
 	return c
 }
 
 // App is the calling app; the zero App for the operator.
 func (c Caller) App() directory.App { return c.app }
+
+// Member is the caller as a member of Account, 0 for whoever is none.
+func (c Caller) Member() directory.MemberID { return c.member }
 
 // Token is what counts of the token that the app sent.
 func (c Caller) Token() Claims { return c.token }

@@ -128,7 +128,7 @@ func (s *session) send(text string) {
 }
 
 // progressLines is progress, which shows where a machine is slow.
-var progressLines = regexp.MustCompile(`^\s*(Importing|Removing|Restoring) users [^\n]*\n$`)
+var progressLines = regexp.MustCompile(`^([\r\n]*(\x1b\[1A\x1b\[J)?[A-Z][a-z]+ (users|lines) [^\n]*\n+)+$`)
 
 // ends reports whether the terminal shows a text, and before it at most progress.
 func (s *session) ends(text string) bool {

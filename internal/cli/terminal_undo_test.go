@@ -173,7 +173,7 @@ func TestUndoOnTerminal(t *testing.T) {
 		run.wait(t, "to go on: ")
 		run.send("restore\n")
 		run.end(0)
-		if !strings.HasSuffix(run.String(), "restore\r\nEverybody of the removal is restored.\r\n") || !s.isIn("ann") || !s.isIn("cy") {
+		if !strings.HasSuffix(run.String(), "\nEverybody of the removal is restored.\r\n") || !s.isIn("ann") || !s.isIn("cy") {
 			t.Errorf("the terminal shows %q; members %q", run, s.Members(s.account))
 		}
 	})

@@ -90,6 +90,9 @@ func (q *request) createApp() error {
 	if err != nil {
 		return err
 	}
+	if !directory.MayBeNewClientID(f.ClientID) { // apps have other ids by the command line alone
+		return errForm
+	}
 	app := roster.NewApp{Name: f.Name, Scopes: f.Scopes, ClientID: f.ClientID, Algorithm: f.Algorithm, Policy: f.Policy}
 	if f.Algorithm.PublicKey() {
 		app.PublicKey = []byte(f.PublicKey)

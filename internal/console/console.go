@@ -111,6 +111,8 @@ func (q *request) serve() error {
 	}
 	switch {
 	case rt.access == anyone:
+	case q.token == "" && q.cookie(sessionCookie) != "":
+		return q.done("session-over", "/sign-in")
 	case q.token == "":
 		return q.redirect("/sign-in")
 	case rt.access == signedIn:
@@ -122,21 +124,15 @@ func (q *request) serve() error {
 		}
 	}
 	if q.r.Method == http.MethodPost { // only now: it may be long
-		if err := q.parseForm(rt); err != nil {
+		if err := q.parseForm(rt.most); err != nil {
 			return errForm
 		}
 	}
 	return rt.handle(q)
 }
 
-// parseForm reads a posted form, which may hold a file where it may be long.
-func (q *request) parseForm(rt route) error {
-	most := int64(maxForm)
-	for _, part := range []string{"/users/import", "/users/remove", "/removals/"} {
-		if strings.HasPrefix(rt.pattern, Root+part) {
-			most = maxList
-		}
-	}
+// parseForm reads a posted form of so many bytes at most, in which there may be a file.
+func (q *request) parseForm(most int64) error {
 	q.r.Body = http.MaxBytesReader(q.w, q.r.Body, most)
 	if strings.HasPrefix(q.r.Header.Get("Content-Type"), "multipart/form-data") {
 		return q.r.ParseMultipartForm(most) // all of it in memory
@@ -144,13 +140,18 @@ func (q *request) parseForm(rt route) error {
 	return q.r.ParseForm()
 }
 
+// following is in the query where a page asks by itself how far something has come.
+// Nobody has done anything then, so a session that is left alone ends in time.
+const following = "follow"
+
 // identify finds the session of a request, if it has one.
 func (q *request) identify() error {
 	token := q.cookie(sessionCookie)
 	if token == "" {
 		return nil
 	}
-	session, err := q.roster.Session(q.r.Context(), token)
+	byItself := q.r.Method != http.MethodPost && q.r.URL.Query().Has(following)
+	session, err := q.roster.Session(q.r.Context(), token, !byItself)
 	if errors.Is(err, roster.ErrNoSession) {
 		q.setCookie(sessionCookie, "", -1)
 		return nil

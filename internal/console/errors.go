@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"roster/internal/directory"
 	"roster/internal/roster"
@@ -15,26 +17,34 @@ type pageError struct {
 	status int
 	title  string
 	text   string
+	allow  string // the methods there are, where another was used
 }
 
 func (e *pageError) Error() string { return e.title }
 
 // Errors of requests.
 var (
-	errNoPage      = &pageError{404, "Page not found", "There is nothing at this address. It may have been deleted, or the link is wrong."}
-	errNoMethod    = &pageError{405, "Not possible like this", "This address does something else. Go back and use the buttons of the page."}
-	errPlain       = &pageError{403, "The console needs HTTPS", "Passwords must not travel in the clear. Serve with --tls-cert and --tls-key, or put a proxy with a certificate in front and name it in --trusted-proxies. Without encryption the console works on the server itself alone, at 127.0.0.1 or localhost."}
-	errForeign     = &pageError{403, "Refused", "This request came from another site. Nothing was done. Open the console and try again there."}
-	errForm        = &pageError{400, "The form cannot be read", "It is too large or damaged. Nothing was done."}
-	errDenied      = &pageError{403, "No access", "Your roles in this account do not allow this. Ask who administers it."}
-	errOver        = &pageError{410, "Not possible any more", ""}
-	errLink        = &pageError{410, "This link cannot be used any more", "It was used, or is older than an hour. Ask who runs the server for another: roster console link."}
-	errConflict    = &pageError{409, "Not possible now", ""}
-	errInvalid     = &pageError{422, "That cannot be done", ""}
-	errTooMany     = &pageError{429, "Too many attempts", "Too many sign-ins from your network failed. Wait a few minutes and try again."}
-	errInternal    = &pageError{500, "Something went wrong", "The server could not do this. Nothing is known to be lost. Try again; if it stays so, tell who runs the server, with the number below."}
-	errUnavailable = &pageError{503, "Not available at the moment", "The database is busy or out of reach. Try again in a moment."}
+	errNoPage      = &pageError{status: 404, title: "Page not found", text: "There is nothing at this address. It may have been deleted, or the link is wrong."}
+	errPlain       = &pageError{status: 403, title: "The console needs HTTPS", text: "Passwords must not travel in the clear. Serve with --tls-cert and --tls-key, or put a proxy with a certificate in front and name it in --trusted-proxies. Without encryption the console works on the server itself alone, at 127.0.0.1 or localhost."}
+	errForeign     = &pageError{status: 403, title: "Refused", text: "This request came from another site. Nothing was done. Open the console and try again there."}
+	errForm        = &pageError{status: 400, title: "The form cannot be read", text: "It is too large or damaged. Nothing was done."}
+	errDenied      = &pageError{status: 403, title: "No access", text: "Your roles in this account do not allow this. Ask who administers it."}
+	errOver        = &pageError{status: 410, title: "Not possible any more", text: ""}
+	errLink        = &pageError{status: 410, title: "This link cannot be used any more", text: "It was used, or is older than an hour. Ask who runs the server for another: roster console link."}
+	errConflict    = &pageError{status: 409, title: "Not possible now", text: ""}
+	errInvalid     = &pageError{status: 422, title: "That cannot be done", text: ""}
+	errTooMany     = &pageError{status: 429, title: "Too many attempts", text: "Too many sign-ins from your network failed. Wait a few minutes and try again."}
+	errInternal    = &pageError{status: 500, title: "Something went wrong", text: "The server could not do this. Nothing is known to be lost. Try again; if it stays so, tell who runs the server, with the number below."}
+	errUnavailable = &pageError{status: 503, title: "Not available at the moment", text: "The database is busy or out of reach. Try again in a moment."}
 )
+
+// errNoMethod is that of a method which an address does not have.
+func errNoMethod(allowed []string) *pageError {
+	return &pageError{
+		status: http.StatusMethodNotAllowed, title: "Not possible like this",
+		text: "This address does something else. Go back and use the buttons of the page.", allow: strings.Join(allowed, ", "),
+	}
+}
 
 // pageErrors maps the kinds of error below this door, in one place. Where own is
 // set, the text of the error itself is fit to be shown.
@@ -62,7 +72,7 @@ func toPage(err error) *pageError {
 	for _, m := range pageErrors {
 		if errors.Is(err, m.kind) {
 			if m.own {
-				return &pageError{m.page.status, m.page.title, sentence(err.Error())}
+				return &pageError{status: m.page.status, title: m.page.title, text: sentence(err.Error())}
 			}
 			return m.page
 		}
@@ -81,12 +91,26 @@ func (q *request) fail(err error) {
 	case http.StatusServiceUnavailable:
 		q.log.Warn("database unavailable", "requestId", id, "error", err)
 	}
+	if page.allow != "" {
+		q.w.Header().Set("Allow", page.allow)
+	}
 	web.Drain(q.w, q.r)
-	q.render(page.status, "error", page.title, errorView{page.status, page.text, id})
+	q.render(page.status, "error", page.title, errorView{page.status, page.text, id, q.cameFrom()})
 }
 
 type errorView struct {
 	Status    int
 	Text      string
 	RequestID string
+	Back      string // address of the page of the console before, empty for none
+}
+
+// cameFrom is the address of the page of the console on which a link or a button led
+// here, by the browser's word; empty for none.
+func (q *request) cameFrom() string {
+	from, err := url.Parse(q.r.Referer())
+	if err != nil || from.Host != q.r.Host || !Has(from.Path) || from.RequestURI() == q.r.URL.RequestURI() {
+		return ""
+	}
+	return from.RequestURI()
 }

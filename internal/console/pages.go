@@ -75,10 +75,15 @@ func grouped(n int) string {
 	return text
 }
 
-// sentence makes an error's text one that a page can show.
+// sentence makes an error's text one that a page can show. What begins with an
+// address or an id stays as it is written.
 func sentence(text string) string {
+	text = strings.TrimSuffix(text, ".") + "."
+	if word, _, _ := strings.Cut(text, " "); strings.ContainsFunc(word, func(r rune) bool { return r == '@' || unicode.IsDigit(r) }) {
+		return text
+	}
 	first, size := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(first)) + strings.TrimSuffix(text[size:], ".") + "."
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // view is what every template gets.
@@ -158,6 +163,7 @@ func (q *request) show(page, title string, data any) error {
 var flashes = map[string]string{
 	"password-set":      "Your password is set. Sign in with it.",
 	"signed-out":        "You are signed out.",
+	"session-over":      "Your session is over. Sign in again.",
 	"session-ended":     "The session is ended.",
 	"user-activate":     "The user is active.",
 	"user-suspend":      "The user is suspended. They cannot enter the console of this account until somebody activates them.",

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -75,6 +76,13 @@ func TestFormsSentTwice(t *testing.T) {
 		}
 		return strings.ReplaceAll(found[1], "&#43;", "+")
 	}
+	for _, id := range []string{"", "cs-1", "it", "cs-" + strings.Repeat("0", 36), strings.ToUpper(form.Get("clientId")), "cs-00000000-0000-1000-8000-000000000000"} {
+		chosen := maps.Clone(form)
+		chosen.Set("clientId", id)
+		if got := c.post("/console/apps", chosen); got.status != http.StatusBadRequest {
+			t.Errorf("client id %q of their choice: %d", id, got.status)
+		}
+	}
 	first := secretOf(c.post("/console/apps", form))
 	if got := c.post("/console/apps", form); got.location != "/console/apps" {
 		t.Errorf("sent again: %d", got.status)
@@ -130,11 +138,26 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 			t.Errorf("%s: policy %q", path, policy)
 		}
 	}
-	for path, want := range map[string]int{"/console/sign-in": http.StatusMethodNotAllowed, "/console/apps": http.StatusMethodNotAllowed, "/consolex": http.StatusNotFound} {
-		if got := c.do(http.MethodDelete, path, nil); got.status != want {
-			t.Errorf("DELETE %s: %d, want %d", path, got.status, want)
+	for path, allow := range map[string]string{"/console/sign-in": "GET, POST", "/console/sign-out": "POST", "/console": "GET", "/consolex": ""} {
+		want := http.StatusMethodNotAllowed
+		if allow == "" {
+			want = http.StatusNotFound
+		}
+		if got := c.do(http.MethodDelete, path, nil); got.status != want || got.header.Get("Allow") != allow {
+			t.Errorf("DELETE %s: %d, Allow %q; want %d, %q", path, got.status, got.header.Get("Allow"), want, allow)
 		}
 	}
+	for from, want := range map[string]bool{
+		s.URL + "/console/users?search=ann%22%3E": true, s.URL + "/console/none": false, s.URL + "/consolex": false,
+		"https://example.com/console/users": false, "javascript:alert(1)": false, ":": false, "": false,
+	} {
+		c.header = map[string]string{"Referer": from}
+		if got := c.get("/console/none"); got.status != http.StatusNotFound || strings.Contains(got.body, ">Back</a>") != want ||
+			want && !strings.Contains(got.body, `href="/console/users?search=ann%22%3E"`) {
+			t.Errorf("a page that is not there, from %q: %d\n%s", from, got.status, got.body)
+		}
+	}
+	c.header = nil
 	if got := c.do(http.MethodHead, "/console/sign-in", nil); got.status != http.StatusOK || got.body != "" {
 		t.Errorf("HEAD: %d %q", got.status, got.body)
 	}

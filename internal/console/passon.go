@@ -1,10 +1,12 @@
 package console
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"roster/internal/directory"
 	"roster/internal/roster"
@@ -15,6 +17,7 @@ import (
 // that passes the bots on.
 type ownersView struct {
 	Total, Bots int
+	Digest      string    // of who owns which bots, whether shown or not
 	Shown       []refused // the first of them
 	NewOwner    string    // as it was typed
 	Chosen      []string  // of Shown, by name
@@ -28,6 +31,7 @@ func (v ownersView) Chose(name string) bool { return slices.Contains(v.Chosen, n
 // of fills in who owns what.
 func (v ownersView) of(refs []directory.UserRef, owning []directory.Refusal) ownersView {
 	v.Total, v.Bots, v.Shown = len(owning), countBots(owning), refusedOf(refs, owning)
+	v.Digest = digestBots(refs, owning)
 	return v
 }
 
@@ -36,6 +40,21 @@ func countBots(owning []directory.Refusal) (n int) {
 		n += len(owning[i].Bots)
 	}
 	return n
+}
+
+// digestBots is a text that is another one when anything changes in who owns which
+// bots.
+func digestBots(refs []directory.UserRef, owning []directory.Refusal) string {
+	h := sha256.New()
+	for _, r := range owning {
+		bots := make([]string, len(r.Bots))
+		for i := range r.Bots {
+			bots[i] = r.Bots[i].PublicID
+		}
+		slices.Sort(bots)
+		fmt.Fprintf(h, "%q %q", refs[r.Ref].Text, bots)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // partOwners parts those who are refused for their bots from the others.
@@ -94,7 +113,7 @@ func (q *request) whoseBots(refs []directory.UserRef, v ownersView) (owners []di
 		return nil, "", err
 	}
 	owning, _ := partOwners(out.Refused)
-	if n := countBots(owning); strconv.Itoa(n) != q.r.PostForm.Get("bots") {
+	if digestBots(refs, owning) != q.r.PostForm.Get("bots") {
 		return nil, "Their bots have changed meanwhile. Look at them again.", nil
 	}
 	chosen := q.r.PostForm.Get("whose") == "chosen"

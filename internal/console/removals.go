@@ -58,7 +58,7 @@ type removalView struct {
 // TimeLeft says how long the removal can still be undone.
 func (v removalView) TimeLeft() string {
 	left := time.Duration(v.RestorableUntil.UnixMicro()-v.Now) * time.Microsecond
-	days, hours := int(left.Hours())/24, int(left.Hours())
+	days, hours := int((left+12*time.Hour).Hours())/24, int(left.Hours())
 	switch {
 	case days > 1:
 		return grouped(days) + " days left"
@@ -189,6 +189,9 @@ func (q *request) restorePage() error {
 	v, err := q.removal()
 	if err != nil {
 		return err
+	}
+	if !v.Restorable() { // its page says why
+		return q.redirect("/removals/" + url.PathEscape(v.PublicID))
 	}
 	return q.show("restore", "Undo the removal?", &restoreForm{removalView: v})
 }

@@ -18,11 +18,23 @@ const (
 	inside                 // whoever is in an account
 )
 
+// method is a method of HTTP, and how many bytes of a form come with it at most.
+type method struct {
+	name string
+	most int64
+}
+
+var (
+	get      = method{name: http.MethodGet}
+	post     = method{http.MethodPost, maxForm}
+	postList = method{http.MethodPost, maxList} // of people
+)
+
 // route is a path of the console and what answers there. A segment {name} of the
 // pattern stands for any text. The need is that of the verb behind it, so that a
 // form is not shown to whom it would refuse; the verb asks for it again.
 type route struct {
-	method  string
+	method
 	pattern string
 	access  access
 	need    directory.Need
@@ -31,7 +43,6 @@ type route struct {
 
 // table is all that the console answers.
 func (c *Console) table() []route {
-	const get, post = http.MethodGet, http.MethodPost
 	see, change := directory.RightApps.See(), directory.RightApps.Change()
 	seeUsers, changeUsers := directory.RightUsers.See(), directory.RightUsers.Change()
 	none := directory.Need{}
@@ -53,12 +64,12 @@ func (c *Console) table() []route {
 
 		{get, Root + "/users", inside, seeUsers, (*request).usersPage},
 		{get, Root + "/users/import", inside, changeUsers, (*request).importPage},
-		{post, Root + "/users/import/preview", inside, changeUsers, (*request).previewImport},
-		{post, Root + "/users/import", inside, changeUsers, (*request).importUsers},
+		{postList, Root + "/users/import/preview", inside, changeUsers, (*request).previewImport},
+		{postList, Root + "/users/import", inside, changeUsers, (*request).importUsers},
 		{get, Root + "/users/remove", inside, changeUsers, (*request).removePage},
-		{post, Root + "/users/remove/preview", inside, changeUsers, (*request).previewRemoval},
-		{post, Root + "/users/remove/bots", inside, changeUsers, (*request).passOnBots},
-		{post, Root + "/users/remove", inside, changeUsers, (*request).removeUsers},
+		{postList, Root + "/users/remove/preview", inside, changeUsers, (*request).previewRemoval},
+		{postList, Root + "/users/remove/bots", inside, changeUsers, (*request).passOnBots},
+		{postList, Root + "/users/remove", inside, changeUsers, (*request).removeUsers},
 		{get, user, inside, seeUsers, (*request).userPage},
 		{post, user + "/status", inside, changeUsers, (*request).changeStatus},
 		{post, user + "/sessions/end", inside, changeUsers, (*request).endUserSessions},
@@ -66,7 +77,7 @@ func (c *Console) table() []route {
 		{get, removal, inside, seeUsers, (*request).removalPage},
 		{get, removal + "/not-removed.csv", inside, seeUsers, (*request).failuresFile},
 		{get, removal + "/restore", inside, changeUsers, (*request).restorePage},
-		{post, removal + "/restore", inside, changeUsers, (*request).restore},
+		{postList, removal + "/restore", inside, changeUsers, (*request).restore},
 		{post, removal + "/cancel", inside, changeUsers, (*request).cancelRemoval},
 
 		{get, Root + "/apps", inside, see, (*request).appsPage},
@@ -91,7 +102,7 @@ func (c *Console) table() []route {
 func (c *Console) Routes() []string {
 	all := make([]string, len(c.routes))
 	for i, rt := range c.routes {
-		all[i] = rt.method + " " + rt.pattern
+		all[i] = rt.name + " " + rt.pattern
 	}
 	return all
 }
@@ -104,22 +115,23 @@ func (c *Console) find(r *http.Request) (rt route, values map[string]string, err
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	known, best := false, -1
+	var allowed []string
+	best := -1
 	for _, candidate := range c.routes {
 		found, ok := match(candidate.pattern, path)
 		if !ok {
 			continue
 		}
-		known = true
-		if candidate.method == method && (best < 0 || len(found) < len(values)) {
+		allowed = append(allowed, candidate.name)
+		if candidate.name == method && (best < 0 || len(found) < len(values)) {
 			rt, values, best = candidate, found, len(found)
 		}
 	}
 	switch {
-	case !known:
+	case allowed == nil:
 		return rt, nil, errNoPage
 	case best < 0:
-		return rt, nil, errNoMethod
+		return rt, nil, errNoMethod(allowed)
 	}
 	return rt, values, nil
 }

@@ -112,16 +112,22 @@ func TestSessionsEnd(t *testing.T) {
 		clock := &later{}
 		s := rostertest.Start(t, dsn, rostertest.Options{Clock: clock.now})
 		setPassword(t, s, s.Account(owner), owner)
-		idle, busy := signedIn(t, s, owner), signedIn(t, s, owner)
+		idle, busy, follower := signedIn(t, s, owner), signedIn(t, s, owner), signedIn(t, s, owner)
 		alive := func(c *client) bool { return c.get("/console").status == http.StatusOK }
 		for passed := time.Duration(0); passed < directory.SessionLife-time.Hour; passed += 50 * time.Minute {
 			clock.pass(50 * time.Minute)
 			if !alive(busy) {
 				t.Fatalf("the busy one has ended before %v", passed)
 			}
+			if passed == 0 && follower.get("/console?follow").status != http.StatusOK {
+				t.Error("the one whose page asks by itself has ended at once")
+			}
 		}
 		if alive(idle) {
 			t.Error("the idle one lives")
+		}
+		if got := follower.get("/console?follow"); got.location != "/console/sign-in" || !strings.Contains(follower.get(got.location).texts(), "Your session is over.") {
+			t.Errorf("the one whose page asks by itself: %d %s", got.status, got.location)
 		}
 		clock.pass(50 * time.Minute)
 		clock.pass(50 * time.Minute)

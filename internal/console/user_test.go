@@ -272,6 +272,9 @@ func TestStatusOfAUser(t *testing.T) {
 		if got := buttonsOf(c.get("/console/users/" + userID(t, w.Server, w.account, helper))); strings.Contains(got, "suspend") {
 			t.Errorf("they are offered to suspend themself: %s", got)
 		}
+		if got := change("/console/users/"+userID(t, w.Server, w.account, helper), "suspend"); got.status != http.StatusConflict || !strings.Contains(got.texts(), "nobody can suspend themselves") {
+			t.Errorf("suspend themself: %d", got.status)
+		}
 		w.VerifyAudit()
 	})
 }

@@ -70,11 +70,7 @@ func (usersView) Sorts() []userSort {
 }
 
 // Statuses are what users can be filtered by.
-func (usersView) Statuses() []directory.Status {
-	return []directory.Status{
-		directory.StatusActive, directory.StatusInactive, directory.StatusInvited, directory.StatusSuspended, directory.StatusLocked,
-	}
-}
+func (usersView) Statuses() []directory.Status { return directory.Statuses() }
 
 // Sort is how the list is sorted.
 func (v usersView) Sort() string {

@@ -3,6 +3,7 @@ package directory
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -46,6 +47,13 @@ func NewBotID() string { return prefixBot + uuid.NewString() }
 
 // NewClientID returns a fresh client id of an app, "cs-" and a UUID.
 func NewClientID() string { return prefixClient + uuid.NewString() }
+
+// MayBeNewClientID reports whether a text could have come from NewClientID.
+func MayBeNewClientID(s string) bool {
+	id, ok := strings.CutPrefix(s, prefixClient)
+	parsed, err := uuid.Parse(id)
+	return ok && err == nil && parsed.String() == id && parsed.Version() == 4
+}
 
 // NewGroupID returns a fresh public id of a group, "e-" and a UUID.
 func NewGroupID() string { return prefixGroup + uuid.NewString() }

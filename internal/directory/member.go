@@ -19,6 +19,11 @@ const (
 	StatusLocked    Status = "locked"
 )
 
+// Statuses are all of them.
+func Statuses() []Status {
+	return []Status{StatusActive, StatusInactive, StatusInvited, StatusSuspended, StatusLocked}
+}
+
 // Profile is what an account knows about a member besides the keys. Every text
 // may be empty.
 type Profile struct {

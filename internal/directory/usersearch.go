@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -63,6 +64,9 @@ func (q *UserQuery) Words() ([]string, error) {
 	case "", OrderByEmail, OrderByName, OrderByOrgUserID:
 	default:
 		return nil, Errorf(ErrInvalid, "users are not sorted by %q", string(q.Order))
+	}
+	if q.Status != "" && !slices.Contains(Statuses(), q.Status) {
+		return nil, Errorf(ErrInvalid, "users have no status %q", string(q.Status))
 	}
 	if q.Limit < 1 {
 		return nil, Errorf(ErrInvalid, "a page has a limit of 1 or more")

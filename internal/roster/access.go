@@ -154,7 +154,7 @@ func (c StatusChange) apply(status *directory.Status) error {
 // directory.ErrNotFound when one of them is no member of the account, and
 // directory.ErrState when one has a status that does not allow it; then nobody's
 // is changed. As they cannot be removed, the account's owner can be suspended by
-// the operator alone.
+// the operator alone, and nobody suspends themselves.
 //
 // An app needs the scope User Management, and accountID is empty or its own.
 func (r *Roster) ChangeStatus(ctx context.Context, caller auth.Caller, accountID string, refs []directory.UserRef, c StatusChange, requestID string) (changed int, err error) {
@@ -169,8 +169,11 @@ func (r *Roster) ChangeStatus(ctx context.Context, caller auth.Caller, accountID
 		}
 	}
 	return r.setMembers(ctx, caller, account, refs, requestID, func(m *directory.MemberChange) error {
-		if m.Member == spared {
+		switch {
+		case m.Member == spared:
 			return directory.Errorf(directory.ErrState, "the owner of the account cannot be suspended")
+		case c == Suspend && m.Member == caller.Member():
+			return directory.Errorf(directory.ErrState, "nobody can suspend themselves")
 		}
 		return c.apply(&m.After.Status)
 	})

@@ -119,11 +119,11 @@ func (r *Roster) choices(ctx context.Context, person directory.PersonID) (may []
 	return may, err
 }
 
-// Session finds the session that a token is of, and notes that it is used. In is
-// nil as long as no account was chosen, and from the moment on at which they are
+// Session finds the session that a token is of, and notes that it is used, unless a
+// page asks for it by itself. In is nil as long as no account was chosen, and from the moment on at which they are
 // no live member any more, or may not work in the console. The error is
 // ErrNoSession, or the store's.
-func (r *Roster) Session(ctx context.Context, token string) (directory.Session, error) {
+func (r *Roster) Session(ctx context.Context, token string, used bool) (directory.Session, error) {
 	hash := auth.HashBearer(token)
 	session, err := r.store.Session(ctx, hash)
 	if errors.Is(err, directory.ErrNotFound) || err == nil && session.Over(r.store.Now()) {
@@ -135,7 +135,7 @@ func (r *Roster) Session(ctx context.Context, token string) (directory.Session, 
 	if session.In != nil && !session.In.MayEnter() {
 		session.In = nil
 	}
-	if r.store.Now().Sub(session.LastSeen) >= useEvery {
+	if used && r.store.Now().Sub(session.LastSeen) >= useEvery {
 		err = r.store.TouchSession(ctx, hash)
 	}
 	return session, err

@@ -45,7 +45,9 @@ function follow() {
   }
   const request = new XMLHttpRequest(); // it makes a document of the answer, and never runs it
   request.responseType = "document";
-  request.open("GET", location.href);
+  const page = new URL(location.href);
+  page.searchParams.set("follow", ""); // so that the session is not kept by it
+  request.open("GET", page);
   request.onload = () => {
     const now = request.response;
     if (request.status !== 200 || !now) {
