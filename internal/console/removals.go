@@ -141,6 +141,40 @@ var errEnough = errors.New("enough is shown")
 
 // failuresFile answers with everybody who was not removed, as CSV.
 func (q *request) failuresFile() error {
+	return q.removalFile("not-removed", []string{"emailId", "orgUserId", "reason", "reasonCode"}, func(v *removalView, write func(...string) error) error {
+		return q.roster.EachRefused(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, func(some []directory.RefusedUser) error {
+			for _, r := range some {
+				email, orgID := r.Ref.Text, ""
+				if r.Ref.Kind == directory.ByOrgUserID {
+					email, orgID = r.Email, r.Ref.Text
+				}
+				if err := write(email, orgID, whyTexts[r.Reason], string(r.Reason)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// reportFile answers with what came of everybody whom the removal names, as CSV.
+func (q *request) reportFile() error {
+	header := []string{"emailId", "orgUserId", "userId", "outcome", "reason", "reasonCode"}
+	return q.removalFile("report", header, func(v *removalView, write func(...string) error) error {
+		return q.roster.EachOutcome(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, func(some []directory.RemovalLine) error {
+			for _, l := range some {
+				if err := write(l.Email, l.OrgUserID, l.UserID, string(l.Outcome), whyTexts[l.Reason], string(l.Reason)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// removalFile answers with a table about a removal that is over, of which fill writes
+// the rows one by one.
+func (q *request) removalFile(name string, header []string, fill func(v *removalView, write func(...string) error) error) error {
 	v, err := q.removal()
 	if err != nil {
 		return err
@@ -149,18 +183,14 @@ func (q *request) failuresFile() error {
 		return directory.Errorf(directory.ErrState, "the removal is not over yet")
 	}
 	q.w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	q.w.Header().Set("Content-Disposition", `attachment; filename="`+v.PublicID+`-not-removed.csv"`)
+	q.w.Header().Set("Content-Disposition", `attachment; filename="`+v.PublicID+`-`+name+`.csv"`)
 	table := csv.NewWriter(q.w)
-	table.Write([]string{"emailId", "orgUserId", "reason", "reasonCode"}) //nolint:errcheck // sticky
-	err = q.roster.EachRefused(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, func(some []directory.RefusedUser) error {
-		for _, r := range some {
-			email, orgID := r.Ref.Text, ""
-			if r.Ref.Kind == directory.ByOrgUserID {
-				email, orgID = r.Email, r.Ref.Text
-			}
-			table.Write([]string{cell(email), cell(orgID), whyTexts[r.Reason], string(r.Reason)}) //nolint:errcheck // sticky
+	table.Write(header) //nolint:errcheck // sticky
+	err = fill(&v, func(row ...string) error {
+		for i := range row {
+			row[i] = cell(row[i])
 		}
-		return table.Error()
+		return table.Write(row)
 	})
 	table.Flush()
 	if err != nil { // a part must not pass for the whole

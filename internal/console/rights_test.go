@@ -20,7 +20,7 @@ var (
 	ownRoutes  = []string{"GET /console", "GET /console/accounts", "POST /console/accounts", "GET /console/sessions", "POST /console/sessions/end", "POST /console/sign-out"}
 	seeRoutes  = []string{
 		"GET /console/apps", "GET /console/apps/{app}",
-		"GET /console/users", "GET /console/users/{user}", "GET /console/removals", "GET /console/removals/{removal}", "GET /console/removals/{removal}/not-removed.csv",
+		"GET /console/users", "GET /console/users/{user}", "GET /console/removals", "GET /console/removals/{removal}", "GET /console/removals/{removal}/not-removed.csv", "GET /console/removals/{removal}/report.csv",
 	}
 )
 

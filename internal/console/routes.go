@@ -75,6 +75,7 @@ func (c *Console) table() []route {
 		{post, user + "/sessions/end", inside, changeUsers, (*request).endUserSessions},
 		{get, Root + "/removals", inside, seeUsers, (*request).removalsPage},
 		{get, removal, inside, seeUsers, (*request).removalPage},
+		{get, removal + "/report.csv", inside, seeUsers, (*request).reportFile},
 		{get, removal + "/not-removed.csv", inside, seeUsers, (*request).failuresFile},
 		{get, removal + "/restore", inside, changeUsers, (*request).restorePage},
 		{postList, removal + "/restore", inside, changeUsers, (*request).restore},

@@ -109,6 +109,14 @@ func TestReadingRemovalsNeedsRights(t *testing.T) {
 			if sees := len(people.Users) == 1; sees != (c.want == nil) {
 				t.Errorf("%s: %d people, %v", c.says, len(people.Users), peopleErr)
 			}
+			lines := 0
+			reportErr := p.roster.EachOutcome(ctx, c.caller, c.account, &record, func(some []directory.RemovalLine) error {
+				lines += len(some)
+				return nil
+			})
+			if sees := lines == 1; sees != (c.want == nil) {
+				t.Errorf("%s: the report has %d lines, %v", c.says, lines, reportErr)
+			}
 			if _, err := p.roster.PurgeRemoval(ctx, p.caller["one"], c.account, id); !errors.Is(err, directory.ErrDenied) {
 				t.Errorf("an app may purge: %v", err)
 			}

@@ -50,6 +50,7 @@ var planArgs = map[string][]string{
 	"countOfRemoval":   {"{account}", "7"},
 	"pageOfRemoved":    {"{account}", "7", "1001", "51"},
 	"removedByID":      {"{account}", "{ids}"},
+	"linesOfRemoval":   {"{account}", "7", "8", "1000", `["user.restored","user.erased"]`, "1000"},
 	"someOfRemoval":    {"{account}", "7", `["user-1@x.example"]`, `["USER-1"]`},
 	"selectAddresses":  {"{account}", "{ids}"},
 	"markRestored":     {"{account}", "{ids}", "7"},

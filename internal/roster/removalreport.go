@@ -1,0 +1,105 @@
+package roster
+
+import (
+	"context"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+	"roster/internal/store"
+)
+
+// linesAtOnce is how many lines of a report are read at once.
+const linesAtOnce = 1000
+
+// EachOutcome calls yield with what came of everybody whom a removal names, some at
+// a time: a line for each whom it has ended, with what they are now, those who are
+// out first, and then a line for each whom EachRefused tells. The account and the
+// right to it are as for Removals.
+//
+// The error wraps directory.ErrState while the removal runs, and directory.ErrGone
+// when somebody of it is restored or erased in between, so that the lines given so
+// far do not fit together.
+func (r *Roster) EachOutcome(ctx context.Context, caller auth.Caller, accountID string, record *directory.RemovalRecord, yield func([]directory.RemovalLine) error) error {
+	account, err := r.ownAccountToSee(ctx, caller, accountID, directory.ScopeUserManagement)
+	if err != nil {
+		return err
+	}
+	if !record.State.Over() {
+		return directory.Errorf(directory.ErrState, "the removal %s is still %s", record.PublicID, record.State)
+	}
+	out, err := r.eachOut(ctx, account, record.ID, yield)
+	if err == nil && out < record.Removed {
+		err = r.eachNotOut(ctx, account, record, record.Removed-out, yield)
+	}
+	if err != nil {
+		return err
+	}
+	return r.EachRefused(ctx, caller, accountID, record, func(some []directory.RefusedUser) error {
+		lines := make([]directory.RemovalLine, len(some))
+		for i, u := range some {
+			lines[i] = directory.RemovalLine{Outcome: directory.OutcomeNotRemoved, Email: u.Ref.Text, Reason: u.Reason}
+			if u.Ref.Kind == directory.ByOrgUserID {
+				lines[i].Email, lines[i].OrgUserID = u.Email, u.Ref.Text
+			}
+		}
+		return yield(lines)
+	})
+}
+
+// eachOut is the part of a report about those who are out, and returns how many.
+func (r *Roster) eachOut(ctx context.Context, account directory.AccountID, id directory.RemovalID, yield func([]directory.RemovalLine) error) (n int, err error) {
+	for from, more := "", true; more; {
+		page, err := r.store.RemovedUsers(ctx, account, id, from, linesAtOnce)
+		if err != nil {
+			return n, err
+		}
+		lines := make([]directory.RemovalLine, len(page.Users))
+		for i := range page.Users {
+			u := &page.Users[i]
+			lines[i] = directory.RemovalLine{Outcome: directory.OutcomeRemoved, UserID: u.UserID, Email: u.Email, OrgUserID: u.OrgUserID}
+		}
+		if err := yield(lines); err != nil {
+			return n, err
+		}
+		n += len(lines)
+		from, more = page.Next, page.Next != ""
+	}
+	return n, nil
+}
+
+// eachNotOut is the part about the others whom the removal has ended, which are so
+// many. It comes after those who are out: whoever is restored or erased while they
+// are read is there twice then, and nobody is missed.
+func (r *Roster) eachNotOut(ctx context.Context, account directory.AccountID, record *directory.RemovalRecord, left int, yield func([]directory.RemovalLine) error) error {
+	left, err := r.eachRecorded(ctx, account, record, left, yield, directory.AuditUserRestored, directory.AuditUserErased)
+	if err == nil && left == record.Removed {
+		// Without a restore window they were erased at once, which no record says.
+		left, err = r.eachRecorded(ctx, account, record, left, yield, directory.AuditUserDeleted)
+	}
+	if left == record.Removed {
+		return err // the account has no such removal
+	}
+	// A job may have begun without a window, and have gone on with one.
+	for ; err == nil && left > 0; left-- {
+		err = yield([]directory.RemovalLine{{Outcome: directory.OutcomeErased}})
+	}
+	return err
+}
+
+// eachRecorded is the part about whom the removal's audit records of these kinds
+// name, and returns how many of left remain.
+func (r *Roster) eachRecorded(ctx context.Context, account directory.AccountID, record *directory.RemovalRecord, left int, yield func([]directory.RemovalLine) error, kinds ...directory.AuditKind) (int, error) {
+	for place := (store.RecordPlace{}); ; {
+		lines, last, err := r.store.RemovalLines(ctx, account, record.ID, kinds, place, linesAtOnce)
+		if err != nil || len(lines) == 0 {
+			return left, err
+		}
+		if left -= len(lines); left < 0 {
+			return left, directory.Errorf(directory.ErrGone, "people of the removal %s were restored or erased meanwhile", record.PublicID)
+		}
+		if err := yield(lines); err != nil {
+			return left, err
+		}
+		place = last
+	}
+}

@@ -1,0 +1,52 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"roster/internal/directory"
+)
+
+const (
+	// The records of some kinds that belong to a removal, in the order of their keys,
+	// from behind a place on.
+	recordsOfRemoval = `SELECT c.account_id, r.batch_id, r.seq, r.kind, r.person_id FROM audit_chain c CROSS JOIN audit_records r
+WHERE c.account_id = $1 AND c.removal_id = $2 AND c.removal_id <> 0 AND c.batch_id >= $3
+  AND r.account_id = c.account_id AND r.batch_id = c.batch_id AND r.seq > CASE WHEN c.batch_id = $3 THEN $4 ELSE 0 END
+  AND r.kind IN (SELECT atom FROM json_each($5))
+ORDER BY c.batch_id, r.seq LIMIT $6`
+
+	// With the people as the account knows them now.
+	linesOfRemoval = `SELECT x.batch_id, x.seq, x.kind, p.public_id, COALESCE(f.email, p.email_key, ''), COALESCE(m.org_user_id, '')
+FROM (` + recordsOfRemoval + `) x JOIN persons p ON p.id = x.person_id
+LEFT JOIN live_members m ON m.account_id = x.account_id AND m.email_key = p.email_key
+LEFT JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id
+ORDER BY x.batch_id, x.seq`
+)
+
+// RecordPlace is a place among the audit records of a removal; the zero place is
+// before the first.
+type RecordPlace struct{ batch, seq int64 }
+
+// RemovalLines reads up to limit of the audit records that belong to a removal of
+// the account, of these kinds, from behind a place on, as lines of its report, and
+// the place of the last. Who did not come back by such a record was erased, and
+// nothing but the user id is told of them. There are no more when it returns none.
+func (r *reader) RemovalLines(ctx context.Context, account directory.AccountID, id directory.RemovalID, kinds []directory.AuditKind, after RecordPlace, limit int) (lines []directory.RemovalLine, last RecordPlace, err error) {
+	last = after
+	names := make([]string, len(kinds))
+	for i, kind := range kinds {
+		names[i] = string(kind)
+	}
+	err = r.each(ctx, func(rows *sql.Rows) error {
+		line := directory.RemovalLine{Outcome: directory.OutcomeRestored}
+		var kind directory.AuditKind
+		err := rows.Scan(&last.batch, &last.seq, &kind, &line.UserID, &line.Email, &line.OrgUserID)
+		if kind != directory.AuditUserRestored {
+			line = directory.RemovalLine{Outcome: directory.OutcomeErased, UserID: line.UserID}
+		}
+		lines = append(lines, line)
+		return err
+	}, linesOfRemoval, account, id, after.batch, after.seq, jsonTexts(names), limit)
+	return lines, last, wrapf(err, "read what became of the removed")
+}
