@@ -48,7 +48,7 @@ func TestPeopleOfARemoval(t *testing.T) {
 		if !slices.Equal(first.listed(), people[:50]) || strings.Contains(first.body, "<b>") || strings.Contains(first.body, "<i>") {
 			t.Fatalf("first page: %d\n%s", first.status, first.body)
 		}
-		for _, text := range []string{"&lt;b&gt;Ann \u202e0<", "E&lt;i&gt;000", "29 days left"} {
+		for _, text := range []string{"&lt;b&gt;Ann \u202e0<", "E&lt;i&gt;000", "30 days left"} {
 			if !strings.Contains(first.body, text) {
 				t.Errorf("the page does not say %q", text)
 			}
