@@ -171,6 +171,7 @@ var flashes = map[string]string{
 	"user-same":         "Nothing was changed: it was so already.",
 	"sessions-ended":    "Their sessions in this account are ended.",
 	"sessions-none":     "They had no session in this account any more.",
+	"users-restored":    "Those users are restored, as they were.",
 	"removal-cancelled": "The removal is stopped. Whoever it had removed stays removed, and can be restored.",
 
 	"app-saved":      "The app is saved. It holds from its next call on.",

@@ -267,6 +267,9 @@ func (q *request) restore() error {
 	if err != nil {
 		return err
 	}
+	if out.Restored > 0 && len(out.Refused) == 0 && len(out.Lost) == 0 { // the removal's page says it all
+		return q.done("users-restored", "/removals/"+url.PathEscape(q.values["removal"]))
+	}
 	refused := refusedOf(out.Refs, out.Refused)
 	for i := range refused {
 		refused[i].Restoring = true

@@ -130,9 +130,14 @@ func restoreByParts(t *testing.T, w *world, c *client, removal string) {
 	if got := c.post(removal+"/restore", url.Values{"who": {"all"}, "list": {"ann@example.com"}}); got.status != http.StatusUnprocessableEntity {
 		t.Errorf("all, and one by name: %d", got.status)
 	}
-	some := c.post(removal+"/restore", url.Values{"who": {"some"}, "list": {"ann@example.com\nzoe@example.com\n"}})
+	named := url.Values{"who": {"some"}, "list": {"ann@example.com\nzoe@example.com\n"}}
+	some := c.post(removal+"/restore", named)
 	if !strings.Contains(some.body, "1 user restored") || !strings.Contains(some.body, "zoe@example.com") || !strings.Contains(some.body, "Not among those of this removal") {
 		t.Errorf("some restored:\n%s", some.body)
+	}
+	members := w.Members(w.account)
+	if again := c.post(removal+"/restore", named); !strings.Contains(again.body, "0 users restored") || !slices.Equal(members, w.Members(w.account)) {
+		t.Errorf("the same form again:\n%s", again.body)
 	}
 	w.Users(w.account, "cy@example.com")
 	rest := c.post(removal+"/restore", url.Values{"who": {"all"}})

@@ -238,7 +238,7 @@ func (w *walk) undoSome() {
 	w.must(chromedp.Do(w.within(), chromedp.Click(chromedp.CSS(`input[value="some"]`))))
 	w.fill("list", person(7)+"\n"+person(8))
 	w.click("main form button")
-	w.wantText("h1", "2 users restored")
+	w.wantText(".flash", "Those users are restored")
 	w.click(`.side a[href="/console/removals"]`)
 	w.wantText("tbody tr:first-child", owner)
 	w.wantText("tbody tr:first-child", "3,000")
