@@ -188,7 +188,7 @@ func (w *walk) removeMany() {
 	w.wantText("h1", "Removing users")
 	w.wantProgress()
 
-	href, err := chromedp.Run(w.within(), chromedp.AttributeValue(chromedp.CSS("a[download]"), "href"))
+	href, err := chromedp.Run(w.within(), chromedp.AttributeValue(chromedp.CSS(`a[href$="/not-removed.csv"]`), "href"))
 	w.must(err)
 	want := "emailId,orgUserId,reason,reasonCode\n" + owner + ",,Owns the account,ACCOUNT_OWNER\n'=nobody@example.com,,Not a user of this account,USER_NOT_FOUND\n"
 	if got := signedIn(w.T, w.server, owner).get(href.Value); got.body != want {
