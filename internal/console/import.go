@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"roster/internal/peoplefile"
@@ -35,11 +36,12 @@ func (q *request) wrongImport(f importForm, text string) error {
 	return nil
 }
 
-// importView is what an import would come to, or came to.
+// importView is what an import would come to.
 type importView struct {
 	roster.Imported
-	Update bool
-	Text   string // of the table, as a JSON string: a form does not keep line ends
+	Update  bool
+	Text    string // of the table, as a JSON string: a form does not keep line ends
+	Changed bool   // since the preview that was confirmed
 }
 
 // Some are the first of the lines that are left out.
@@ -88,7 +90,9 @@ func (q *request) tryImport(rows []roster.ImportRow, update, dryRun bool) (roste
 	return q.roster.ImportUsers(q.r.Context(), q.caller, q.account(), rows, o)
 }
 
-// importUsers imports the table that the preview showed.
+// importUsers imports the table that the preview showed. When that would come to
+// something else by now, nothing is written and the preview comes again: so a form
+// that is sent twice imports once.
 func (q *request) importUsers() error {
 	form := q.r.PostForm
 	var text string
@@ -99,9 +103,21 @@ func (q *request) importUsers() error {
 	if err != nil || len(rows) == 0 || len(rows) > maxImport {
 		return errForm
 	}
-	v := importView{Update: form.Get("update") != ""}
-	if v.Imported, err = q.tryImport(rows, v.Update, false); err != nil {
+	created, err1 := strconv.Atoi(form.Get("created"))
+	updated, err2 := strconv.Atoi(form.Get("updated"))
+	if err1 != nil || err2 != nil {
+		return errForm
+	}
+	v := importView{Update: form.Get("update") != "", Text: form.Get("text"), Changed: true}
+	if v.Imported, err = q.tryImport(rows, v.Update, true); err != nil {
 		return err
 	}
-	return q.show("imported", "Users imported", v)
+	if v.Created != created || v.Updated != updated {
+		q.render(http.StatusConflict, "importpreview", "Import users?", v)
+		return nil
+	}
+	if _, err = q.tryImport(rows, v.Update, false); err != nil {
+		return err
+	}
+	return q.done("users-imported", "/users")
 }

@@ -13,6 +13,26 @@ import (
 	"roster/internal/storetest"
 )
 
+// importing is the form of a preview of an import.
+func (a answer) importing() url.Values {
+	form := url.Values{}
+	for _, name := range []string{"text", "created", "updated", "update"} {
+		form.Set(name, a.hidden(name))
+	}
+	return form
+}
+
+// flash is what a page says was done, where the answer redirects to one.
+func (c *client) flash(a answer) string {
+	c.t.Helper()
+	if a.status != http.StatusSeeOther {
+		c.t.Fatalf("no redirect: %d\n%s", a.status, a.body)
+	}
+	_, text, _ := strings.Cut(c.get(a.location).body, `class="flash" role="status">`)
+	text, _, _ = strings.Cut(text, "<")
+	return text
+}
+
 // A table of people without a script: its preview, its import, and a second time,
 // when all are users already.
 func TestImportUsers(t *testing.T) {
@@ -39,10 +59,10 @@ func TestImportUsers(t *testing.T) {
 		if diff := cmp.Diff(before, w.Dump()); diff != "" {
 			t.Errorf("the preview has changed something: %s", diff)
 		}
-		sent := url.Values{"text": {preview.hidden("text")}, "update": {preview.hidden("update")}}
+		sent := preview.importing()
 		done := c.post("/console/users/import", sent)
-		if done.status != http.StatusOK || done.told("created") != "2" || done.told("bad") != "3" || !strings.Contains(done.body, "2 users imported") {
-			t.Errorf("import: %d\n%s", done.status, done.body)
+		if says := c.flash(done); done.location != "/console/users" || says != "The users of the table are imported, as the preview said." {
+			t.Errorf("import: to %s, which says %q", done.location, says)
 		}
 		if members := w.Members(w.account); !slices.Contains(members, "Ann@Example.com") || !slices.Contains(members, "bo@example.com") {
 			t.Errorf("the account has %q", members)
@@ -50,16 +70,21 @@ func TestImportUsers(t *testing.T) {
 		if list := c.get("/console/users?search=ann@").body; !strings.Contains(list, "Ann &lt;b&gt;") {
 			t.Errorf("the name is not shown as it is:\n%s", list)
 		}
-		if again := c.post("/console/users/import", sent); again.told("created") != "0" || again.told("bad") != "5" {
+		before = w.Dump()
+		again := c.post("/console/users/import", sent)
+		if again.status != http.StatusConflict || again.told("created") != "0" || again.told("bad") != "5" || !strings.Contains(again.body, "were imported already") {
 			t.Errorf("a second time: %d, %s made, %s left out", again.status, again.told("created"), again.told("bad"))
+		}
+		if diff := cmp.Diff(before, w.Dump()); diff != "" {
+			t.Errorf("a second time something was changed: %s", diff)
 		}
 		form.Set("update", "1")
 		preview = c.post("/console/users/import/preview", form)
 		if preview.told("created") != "0" || preview.told("updated") != "3" || preview.told("bad") != "2" {
 			t.Errorf("preview of changes: %d\n%s", preview.status, preview.body)
 		}
-		done = c.post("/console/users/import", url.Values{"text": {preview.hidden("text")}, "update": {preview.hidden("update")}})
-		if done.told("updated") != "3" || !strings.Contains(c.get("/console/users?search=plain").body, "Plain ") {
+		done = c.post("/console/users/import", preview.importing())
+		if c.flash(done) == "" || !strings.Contains(c.get("/console/users?search=plain").body, "Plain ") {
 			t.Errorf("changes: %d\n%s", done.status, done.body)
 		}
 		w.VerifyAudit()
@@ -93,8 +118,13 @@ func TestTablesThatAreRefused(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "x", `["a"]`, `""`, `"emailId\n"`, `"emailId\n\"a"`} {
-		if got := c.post("/console/users/import", url.Values{"text": {text}}); got.status != http.StatusBadRequest {
+		if got := c.post("/console/users/import", url.Values{"text": {text}, "created": {"1"}, "updated": {"0"}}); got.status != http.StatusBadRequest {
 			t.Errorf("import of %q: %d", text, got.status)
+		}
+	}
+	for _, number := range []string{"", "x", "1.0"} {
+		if got := c.post("/console/users/import", url.Values{"text": {`"emailId\na@example.com\n"`}, "created": {number}, "updated": {"0"}}); got.status != http.StatusBadRequest {
+			t.Errorf("import of %q people: %d", number, got.status)
 		}
 	}
 	nobody := c.post("/console/users/import/preview", url.Values{"list": {"emailId\n" + strings.Repeat("no address\n", 1234)}})

@@ -118,7 +118,7 @@ func (v view) InUsers() bool { return v.Page == "users" || v.Page == "user" }
 
 // InImport reports whether the page is about importing users.
 func (v view) InImport() bool {
-	return slices.Contains([]string{"import", "importpreview", "imported"}, v.Page)
+	return slices.Contains([]string{"import", "importpreview"}, v.Page)
 }
 
 // InRemove reports whether the page is about removing users.
@@ -171,6 +171,7 @@ var flashes = map[string]string{
 	"user-same":         "Nothing was changed: it was so already.",
 	"sessions-ended":    "Their sessions in this account are ended.",
 	"sessions-none":     "They had no session in this account any more.",
+	"users-imported":    "The users of the table are imported, as the preview said.",
 	"users-restored":    "Those users are restored, as they were.",
 	"removal-cancelled": "The removal is stopped. Whoever it had removed stays removed, and can be restored.",
 

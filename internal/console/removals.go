@@ -226,7 +226,7 @@ func (q *request) restorePage() error {
 	return q.show("restore", "Undo the removal?", &restoreForm{removalView: v})
 }
 
-// restoredView is what came of a restoration.
+// restoredView is what came of a restoration that has more to say than how many.
 type restoredView struct {
 	Removal  string
 	Restored int
