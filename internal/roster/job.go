@@ -122,14 +122,13 @@ func (r *Roster) endJob(ctx context.Context, change store.Change, id string, sta
 		tx.RecordDetails(details)
 		return nil
 	})
-	switch {
-	case errors.Is(err, errEnded):
+	if errors.Is(err, errEnded) {
 		return record, nil
-	case err != nil:
-		return record, fmt.Errorf("end a job: %w", err)
 	}
-	r.jobs.ended[state].Add(1)
-	return record, nil
+	if err == nil {
+		r.jobs.ended[state].Add(1)
+	}
+	return record, err
 }
 
 // Progress is what a call of WorkOff came to.
