@@ -31,7 +31,7 @@ func (r *Roster) AssignRoles(ctx context.Context, caller auth.Caller, accountID 
 	names := directory.NamesOf(items)
 	var failures []*directory.AssignmentFailure
 	err = r.store.Write(ctx, store.Change{Account: account, Actor: caller.Actor}, func(tx *store.Tx) error {
-		found, err := tx.HoldForRoles(ctx, names)
+		found, err := tx.LockForRoles(ctx, names)
 		if err != nil {
 			return err
 		}

@@ -179,7 +179,7 @@ func (r *modelRace) someGroup(groups []string) string {
 func (r *modelRace) draw(m *directoryModel) operation {
 	r.names++
 	removals, groups := slices.Sorted(maps.Keys(m.removed)), slices.Sorted(maps.Keys(m.groups))
-	switch kind := r.random.IntN(16); {
+	switch kind := r.random.IntN(18); {
 	case kind < 2 && len(removals) > 0:
 		return restoreOp(removals[max(0, len(removals)-1-r.random.IntN(3))])
 	case kind < 4:
@@ -198,6 +198,8 @@ func (r *modelRace) draw(m *directoryModel) operation {
 		return assignOp(r.people(), r.random.IntN(2) == 0)
 	case kind == 14:
 		return transferOp("", append(r.people(), "owner@x.io")[r.random.IntN(2)])
+	case kind > 15 && len(groups) > 0:
+		return joinOp(groups[r.random.IntN(len(groups))], r.people(), r.random.IntN(2) == 0)
 	}
 	return removeOp(fmt.Sprintf("removal %06d", r.names), r.people())
 }

@@ -130,6 +130,51 @@ func groupOp(name string, emails []string) operation {
 	}
 }
 
+// joinOp puts users into a group, or takes them out of it, all or nobody.
+func joinOp(name string, emails []string, join bool) operation {
+	return operation{
+		name: fmt.Sprintf("%v in %s: %v", emails, name, join),
+		apply: func(m *directoryModel) string {
+			for _, email := range emails {
+				if _, live := m.live[email]; !live {
+					return "not found"
+				}
+			}
+			if !m.groups[name] {
+				return "not found"
+			}
+			changed := 0
+			for _, email := range emails {
+				if slices.Contains(m.live[email], name) == join {
+					continue
+				}
+				changed++
+				if join {
+					m.live[email] = with(m.live[email], name)
+				} else {
+					m.live[email] = slices.DeleteFunc(slices.Clone(m.live[email]), func(g string) bool { return g == name })
+				}
+			}
+			return strconv.Itoa(changed)
+		},
+		do: func(r *modelRace) (string, error) {
+			change := r.roster.RemoveFromGroup
+			if join {
+				change = r.roster.AddToGroup
+			}
+			refs := make([]directory.UserRef, len(emails))
+			for i, email := range emails {
+				refs[i].Text = email
+			}
+			n, err := change(context.Background(), auth.Operator(), r.account, r.groups.get(name), refs)
+			if text, err := notFound(err); err != nil || text != "" {
+				return text, err
+			}
+			return strconv.Itoa(n), nil
+		},
+	}
+}
+
 func deleteGroupOp(name string) operation {
 	return operation{
 		name: "delete " + name,

@@ -16,22 +16,14 @@ func (tx *Tx) HoldMembers(ctx context.Context, emailKeys, orgUserIDs []string) (
 	return tx.findMembers(ctx, tx.engine.hold, emailKeys, orgUserIDs)
 }
 
-// HoldSettled is HoldMembers for whoever tells of the others that they are not
-// there, and goes on with those who are: all of that is true at one moment.
-func (tx *Tx) HoldSettled(ctx context.Context, emailKeys, orgUserIDs []string) ([]directory.Candidate, error) {
-	return tx.settleMembers(ctx, tx.engine.hold, memberKeys{emailKeys, orgUserIDs})
-}
-
-// LockMembers is HoldSettled for whoever is going to change the members
-// themselves: nobody else may hold them meanwhile.
-func (tx *Tx) LockMembers(ctx context.Context, emailKeys, orgUserIDs []string) ([]directory.Candidate, error) {
-	return tx.settleMembers(ctx, tx.engine.lock, memberKeys{emailKeys, orgUserIDs})
-}
-
-func (tx *Tx) settleMembers(ctx context.Context, lock string, keys memberKeys) (found []directory.Candidate, err error) {
+// LockMembers is HoldMembers for whoever is going to change the members, or what they
+// have, and tells of the others that they are not there: nobody else may hold them
+// meanwhile, and all of that is true at one moment.
+func (tx *Tx) LockMembers(ctx context.Context, emailKeys, orgUserIDs []string) (found []directory.Candidate, err error) {
+	keys := memberKeys{emailKeys, orgUserIDs}
 	missing := func() memberKeys { return keys.without(found) }
 	err = tx.settle(ctx, keys, missing, func(keys memberKeys) error {
-		more, err := tx.findMembers(ctx, lock, keys.emails, keys.orgUserIDs)
+		more, err := tx.findMembers(ctx, tx.engine.lock, keys.emails, keys.orgUserIDs)
 		found = append(found, more...)
 		return err
 	})

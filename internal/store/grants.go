@@ -10,8 +10,8 @@ import (
 )
 
 // Roles that members and groups are given and lose, any number of them by a fixed
-// number of statements. Who changes them holds the members first, then the groups,
-// the bots and the roles, each in the order of their ids.
+// number of statements. Who changes them locks the members first, then the groups,
+// and holds the bots and the roles, each in the order of their ids.
 const (
 	textList = `(SELECT CAST($1 AS BIGINT) AS account_id, atom FROM json_each($2) ` + list + `) j`
 
@@ -35,18 +35,19 @@ ON CONFLICT DO NOTHING`
 	takeGroupRoles  = `DELETE FROM group_roles WHERE (account_id, group_id, role_id, bot_id)` + listedGrants + ` RETURNING group_id, role_id, bot_id`
 )
 
-// HoldForRoles finds the live members, groups, bots and roles that a list of
+// LockForRoles finds the live members, groups, bots and roles that a list of
 // assignments names, and keeps them from leaving or being deleted until the
-// transaction ends.
-func (tx *Tx) HoldForRoles(ctx context.Context, names directory.AssignmentNames) (found directory.AssignmentObjects, err error) {
-	if found.Members, err = tx.HoldSettled(ctx, names.EmailKeys, names.OrgUserIDs); err != nil {
+// transaction ends, and others from changing the roles of these members and groups:
+// of two that give and take the same, one is wholly after the other.
+func (tx *Tx) LockForRoles(ctx context.Context, names directory.AssignmentNames) (found directory.AssignmentObjects, err error) {
+	if found.Members, err = tx.LockMembers(ctx, names.EmailKeys, names.OrgUserIDs); err != nil {
 		return found, err
 	}
-	tx.askObjects(namedGroups, names, &found)
+	tx.askObjects(namedGroups+tx.engine.lockOf("o"), names, &found)
 	return found, wrapf(tx.flush(ctx), "find the groups, bots and roles")
 }
 
-// ChangeGrants gives and takes roles, of members and objects that HoldForRoles
+// ChangeGrants gives and takes roles, of members and objects that LockForRoles
 // found; both lists are sorted by directory.CompareGrants. It leaves audit records
 // of those that were not so already, and returns these.
 func (tx *Tx) ChangeGrants(ctx context.Context, found directory.AssignmentObjects, add, remove []directory.Grant) (out directory.GrantChanges, err error) {

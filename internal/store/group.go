@@ -89,18 +89,12 @@ func (r *reader) nested(ctx context.Context, account directory.AccountID, ids st
 	return nested, err
 }
 
-// lockGroup finds a group of the account by its public id, with lock at the end
-// of the query. The error wraps directory.ErrNotFound when there is none.
-func (tx *Tx) lockGroup(ctx context.Context, lock, publicID string) (directory.Group, error) {
-	group, err := scanGroup(tx.row(ctx, selectGroup+lock, tx.account, publicID))
-	return group, wrapf(err, "group %q", publicID)
-}
-
 // LockGroup finds a group of the account by its public id and keeps everybody
 // else from changing it, or what is in it, until the transaction ends. The error
 // wraps directory.ErrNotFound when there is none.
 func (tx *Tx) LockGroup(ctx context.Context, publicID string) (directory.Group, error) {
-	return tx.lockGroup(ctx, tx.engine.lockRows, publicID)
+	group, err := scanGroup(tx.row(ctx, selectGroup+tx.engine.lockRows, tx.account, publicID))
+	return group, wrapf(err, "group %q", publicID)
 }
 
 // UpdateGroup gives a group that LockGroup found its new name and description. A
@@ -124,7 +118,7 @@ func (tx *Tx) RemoveFromGroup(ctx context.Context, publicID string, members []di
 }
 
 func (tx *Tx) changeGroup(ctx context.Context, publicID string, members []directory.Candidate, query string, kind directory.AuditKind) (int, error) {
-	group, err := tx.lockGroup(ctx, tx.engine.holdRows, publicID)
+	group, err := tx.LockGroup(ctx, publicID) // of two that add and take the same, one is wholly after the other
 	if err != nil {
 		return 0, err
 	}

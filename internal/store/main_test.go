@@ -179,7 +179,7 @@ func assign(ctx context.Context, tx *store.Tx, kind directory.RoleKind, role, bo
 		item.AddUsers = append(item.AddUsers, directory.UserRef{Text: e})
 	}
 	items := []directory.RoleAssignment{item}
-	found, err := tx.HoldForRoles(ctx, directory.NamesOf(items))
+	found, err := tx.LockForRoles(ctx, directory.NamesOf(items))
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ WHERE member_profiles.account_id = j.account_id AND member_profiles.member_id = 
 // HoldObjects finds the groups, bots and roles with these public ids, and keeps
 // them from being deleted until the transaction ends. Members are not looked for.
 func (tx *Tx) HoldObjects(ctx context.Context, names directory.AssignmentNames) (found directory.AssignmentObjects, err error) {
-	tx.askObjects(groupsByPublicID, names, &found)
+	tx.askObjects(groupsByPublicID+tx.engine.holdOf("o"), names, &found)
 	return found, wrapf(tx.flush(ctx), "find the groups, bots and roles")
 }
 
@@ -57,7 +57,7 @@ func (tx *Tx) HoldObjects(ctx context.Context, names directory.AssignmentNames) 
 // query.
 func (tx *Tx) askObjects(groups string, names directory.AssignmentNames, found *directory.AssignmentObjects) {
 	if len(names.Groups) > 0 {
-		tx.ask(groups+tx.engine.holdOf("o"), []any{tx.account, jsonTexts(names.Groups)}, func(row scanner) error {
+		tx.ask(groups, []any{tx.account, jsonTexts(names.Groups)}, func(row scanner) error {
 			group, err := scanGroup(row)
 			found.Groups = append(found.Groups, group)
 			return err
