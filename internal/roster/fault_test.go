@@ -226,7 +226,7 @@ func (f *faultCase) checkState(t *testing.T, r *roster.Roster, at int64, steps b
 // form all verbs do.
 func (v faultVerb) heavy() bool {
 	switch v.name {
-	case "remove users", restoreLost, "purge", "retire secret", workOnJob:
+	case "remove users", "remove users, once", eraseAtOnce, restoreLost, "purge", "retire secret", workOnJob:
 		return true
 	}
 	return long
