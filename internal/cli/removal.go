@@ -201,10 +201,8 @@ type refusedJSON struct {
 func newRemovalDetailsJSON(r *directory.RemovalRecord) removalDetailsJSON {
 	out := removalDetailsJSON{newRemovalJSON(r), r.Actor.Label, r.RequestID, make([]refusedJSON, len(r.Refused))}
 	for i, user := range r.Refused {
-		out.Refused[i] = refusedJSON{EmailID: user.Ref.Text, ReasonCode: user.Reason}
-		if user.Ref.Kind == directory.ByOrgUserID {
-			out.Refused[i] = refusedJSON{EmailID: user.Email, OrgUserID: user.Ref.Text, ReasonCode: user.Reason}
-		}
+		email, orgUserID := user.Names()
+		out.Refused[i] = refusedJSON{EmailID: email, OrgUserID: orgUserID, ReasonCode: user.Reason}
 	}
 	return out
 }

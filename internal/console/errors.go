@@ -29,10 +29,10 @@ var (
 	errForeign     = &pageError{status: 403, title: "Refused", text: "This request came from another site. Nothing was done. Open the console and try again there."}
 	errForm        = &pageError{status: 400, title: "The form cannot be read", text: "It is too large or damaged. Nothing was done."}
 	errDenied      = &pageError{status: 403, title: "No access", text: "Your roles in this account do not allow this. Ask who administers it."}
-	errOver        = &pageError{status: 410, title: "Not possible any more", text: ""}
+	errOver        = &pageError{status: 410, title: "Not possible any more"}
 	errLink        = &pageError{status: 410, title: "This link cannot be used any more", text: "It was used, or is older than an hour. Ask who runs the server for another: roster console link."}
-	errConflict    = &pageError{status: 409, title: "Not possible now", text: ""}
-	errInvalid     = &pageError{status: 422, title: "That cannot be done", text: ""}
+	errConflict    = &pageError{status: 409, title: "Not possible now"}
+	errInvalid     = &pageError{status: 422, title: "That cannot be done"}
 	errTooMany     = &pageError{status: 429, title: "Too many attempts", text: "Too many sign-ins from your network failed. Wait a few minutes and try again."}
 	errInternal    = &pageError{status: 500, title: "Something went wrong", text: "The server could not do this. Nothing is known to be lost. Try again; if it stays so, tell who runs the server, with the number below."}
 	errUnavailable = &pageError{status: 503, title: "Not available at the moment", text: "The database is busy or out of reach. Try again in a moment."}

@@ -144,11 +144,8 @@ func (q *request) failuresFile() error {
 	return q.removalFile("not-removed", []string{"emailId", "orgUserId", "reason", "reasonCode"}, func(v *removalView, write func(...string) error) error {
 		return q.roster.EachRefused(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, func(some []directory.RefusedUser) error {
 			for _, r := range some {
-				email, orgID := r.Ref.Text, ""
-				if r.Ref.Kind == directory.ByOrgUserID {
-					email, orgID = r.Email, r.Ref.Text
-				}
-				if err := write(email, orgID, whyTexts[r.Reason], string(r.Reason)); err != nil {
+				email, orgUserID := r.Names()
+				if err := write(email, orgUserID, whyTexts[r.Reason], string(r.Reason)); err != nil {
 					return err
 				}
 			}
@@ -221,7 +218,8 @@ func (q *request) restorePage() error {
 		return err
 	}
 	if !v.Restorable() { // its page says why
-		return q.redirect("/removals/" + url.PathEscape(v.PublicID))
+		http.Redirect(q.w, q.r, link("removals", v.PublicID), http.StatusSeeOther)
+		return nil
 	}
 	return q.show("restore", "Undo the removal?", &restoreForm{removalView: v})
 }
@@ -268,7 +266,7 @@ func (q *request) restore() error {
 		return err
 	}
 	if out.Restored > 0 && len(out.Refused) == 0 && len(out.Lost) == 0 { // the removal's page says it all
-		return q.done("users-restored", "/removals/"+url.PathEscape(q.values["removal"]))
+		return q.toRemoval("users-restored")
 	}
 	refused := refusedOf(out.Refs, out.Refused)
 	for i := range refused {
@@ -281,11 +279,15 @@ func (q *request) restore() error {
 }
 
 func (q *request) cancelRemoval() error {
-	id := q.values["removal"]
-	if _, err := q.roster.CancelRemoval(q.r.Context(), q.caller, q.account(), id, web.RequestID(q.r.Context())); err != nil {
+	if _, err := q.roster.CancelRemoval(q.r.Context(), q.caller, q.account(), q.values["removal"], web.RequestID(q.r.Context())); err != nil {
 		return err
 	}
-	q.setCookie(flashCookie, "removal-cancelled", 60)
-	http.Redirect(q.w, q.r, link("removals", id), http.StatusSeeOther)
+	return q.toRemoval("removal-cancelled")
+}
+
+// toRemoval goes back to the page of the removal that the path names.
+func (q *request) toRemoval(flash string) error {
+	q.setCookie(flashCookie, flash, 60)
+	http.Redirect(q.w, q.r, link("removals", q.values["removal"]), http.StatusSeeOther)
 	return nil
 }

@@ -61,6 +61,14 @@ type RefusedUser struct {
 	Email string
 }
 
+// Names are the address and the org id that the user is known by, either may be empty.
+func (u *RefusedUser) Names() (email, orgUserID string) {
+	if u.Ref.Kind == ByOrgUserID {
+		return u.Email, u.Ref.Text
+	}
+	return u.Ref.Text, ""
+}
+
 // Done counts the users and ids that were dealt with so far: all of them once it
 // is completed, also where those who could have been removed were kept.
 func (r *RemovalRecord) Done() int {

@@ -157,10 +157,7 @@ func writeRefusedCSV(w *bufio.Writer, each refusedOf) error {
 	table.Write([]string{"emailId", "orgUserId", "reason", "reasonCode"}) //nolint:errcheck // sticky
 	err := each(func(refused []directory.RefusedUser) error {
 		for _, user := range refused {
-			email, orgUserID := user.Ref.Text, ""
-			if user.Ref.Kind == directory.ByOrgUserID {
-				email, orgUserID = user.Email, user.Ref.Text
-			}
+			email, orgUserID := user.Names()
 			table.Write([]string{email, orgUserID, message(user.Ref.Kind, user.Reason), string(user.Reason)}) //nolint:errcheck // sticky
 		}
 		return nil

@@ -37,10 +37,8 @@ func (r *Roster) EachOutcome(ctx context.Context, caller auth.Caller, accountID 
 	return r.EachRefused(ctx, caller, accountID, record, func(some []directory.RefusedUser) error {
 		lines := make([]directory.RemovalLine, len(some))
 		for i, u := range some {
-			lines[i] = directory.RemovalLine{Outcome: directory.OutcomeNotRemoved, Email: u.Ref.Text, Reason: u.Reason}
-			if u.Ref.Kind == directory.ByOrgUserID {
-				lines[i].Email, lines[i].OrgUserID = u.Email, u.Ref.Text
-			}
+			email, orgUserID := u.Names()
+			lines[i] = directory.RemovalLine{Outcome: directory.OutcomeNotRemoved, Email: email, OrgUserID: orgUserID, Reason: u.Reason}
 		}
 		return yield(lines)
 	})
