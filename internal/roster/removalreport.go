@@ -65,38 +65,20 @@ func (r *Roster) eachOut(ctx context.Context, account directory.AccountID, id di
 	return n, nil
 }
 
-// eachNotOut is the part about the others whom the removal has ended, which are so
-// many. It comes after those who are out: whoever is restored or erased while they
-// are read is there twice then, and nobody is missed.
+// eachNotOut is the part about the others whom the removal has ended, at most so many.
+// It comes after those who are out: whoever is restored or erased while they are read
+// is there twice then, and nobody is missed.
 func (r *Roster) eachNotOut(ctx context.Context, account directory.AccountID, record *directory.RemovalRecord, left int, yield func([]directory.RemovalLine) error) error {
-	left, err := r.eachRecorded(ctx, account, record, left, yield, directory.AuditUserRestored, directory.AuditUserErased)
-	if err == nil && left == record.Removed {
-		// Without a restore window they were erased at once, which no record says.
-		left, err = r.eachRecorded(ctx, account, record, left, yield, directory.AuditUserDeleted)
-	}
-	if left == record.Removed {
-		return err // the account has no such removal
-	}
-	// A job may have begun without a window, and have gone on with one.
-	for ; err == nil && left > 0; left-- {
-		err = yield([]directory.RemovalLine{{Outcome: directory.OutcomeErased}})
-	}
-	return err
-}
-
-// eachRecorded is the part about whom the removal's audit records of these kinds
-// name, and returns how many of left remain.
-func (r *Roster) eachRecorded(ctx context.Context, account directory.AccountID, record *directory.RemovalRecord, left int, yield func([]directory.RemovalLine) error, kinds ...directory.AuditKind) (int, error) {
 	for place := (store.RecordPlace{}); ; {
-		lines, last, err := r.store.RemovalLines(ctx, account, record.ID, kinds, place, linesAtOnce)
+		lines, last, err := r.store.RemovalLines(ctx, account, record.ID, place, linesAtOnce)
 		if err != nil || len(lines) == 0 {
-			return left, err
+			return err
 		}
 		if left -= len(lines); left < 0 {
-			return left, directory.Errorf(directory.ErrGone, "people of the removal %s were restored or erased meanwhile", record.PublicID)
+			return directory.Errorf(directory.ErrGone, "people of the removal %s were restored or erased meanwhile", record.PublicID)
 		}
 		if err := yield(lines); err != nil {
-			return left, err
+			return err
 		}
 		place = last
 	}

@@ -28,7 +28,7 @@ SELECT $1, $2, 1 + j.key, j.value->>0, CAST(j.value->>1 AS BIGINT), CAST(j.value
   removal_id, records, details_hash, digest, hash)
 VALUES ((SELECT account_id FROM audit_heads WHERE account_id = $1 AND number = $2 AND hash = $11),
   $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	updateHead = `UPDATE audit_heads SET number = $2, hash = $3 WHERE account_id = $1 AND number = $2 - 1`
+	updateHead = `UPDATE audit_heads SET number = $2, hash = $3, users = users + $4 WHERE account_id = $1 AND number = $2 - 1`
 )
 
 // saltSize is how many random bytes keep details that were erased from being
@@ -140,7 +140,7 @@ func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
 		Records: b.Records(), DetailsHash: b.DetailsHash, Digest: digest,
 	}
 	hash := link.Hash(prev)
-	tx.later(1, updateHead, link.Account, link.Number, hash)
+	tx.later(1, updateHead, link.Account, link.Number, hash, tx.users)
 	tx.later(1, insertLink, link.Account, link.Number, link.Batch, link.At.UnixMicro(),
 		string(link.ActorKind), link.ActorID, link.Removal, link.Records, link.DetailsHash, link.Digest, hash)
 	return nil

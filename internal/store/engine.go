@@ -37,6 +37,9 @@ type engine struct {
 	// byRemoval follows the members in a query of those of a removal: without
 	// statistics SQLite would walk the account.
 	byRemoval string
+	// byPerson follows the audit records in a query of those of a person, for the same
+	// reason.
+	byPerson string
 	// idInRemoval is what they are sorted by: without the "+ 0" PostgreSQL might walk
 	// the account in the order of its ids.
 	idInRemoval string

@@ -70,12 +70,7 @@ func (r *reader) EachMembership(ctx context.Context, fn func(Membership)) error 
 // for each. The removal stays open for the others.
 func (tx *Tx) EraseSome(ctx context.Context, removal directory.RemovalID, members []directory.Candidate) error {
 	tx.batch.Removal = removal
-	if err := tx.erase(ctx, members, removal); err != nil {
-		return err
-	}
-	_, persons := split(members)
-	tx.Record(directory.AuditRun{Kind: directory.AuditUserErased, Persons: persons})
-	return nil
+	return tx.erase(ctx, members, removal)
 }
 
 // EndSignIns ends every session of the console and voids every link to set a

@@ -3,33 +3,51 @@ package store
 import (
 	"context"
 	"database/sql"
+	"math"
+	"strings"
 
 	"roster/internal/directory"
 )
 
-// The audit log has no index by person, which every removal would pay for. What it
-// says of one is found by walking it back from its end, a stretch at a time.
+// What the audit log says of one person. An index by person has all of it but removals,
+// which would pay for that with a row each: those are looked for among the records of
+// the removals that the person is known to have been in.
 const (
-	// A stretch has so many entries and, but for the first of them, so many records.
-	historyEntries = 2000
-	historyRecords = 50_000
+	personByID = `SELECT id, COALESCE(email_key, '') FROM persons WHERE public_id = $1`
 
-	personByID   = `SELECT id, COALESCE(email_key, '') FROM persons WHERE public_id = $1`
-	chainStretch = chainColumns + ` AND number BETWEEN $2 AND $3 ORDER BY number DESC`
-	// Of the first entry of the list records count up to a number.
-	recordsOf = `SELECT j.place, r.seq, r.kind, r.object_id, COALESCE(x.body, '')
-FROM (SELECT CAST($1 AS BIGINT) AS account_id, key AS place, CAST(atom AS BIGINT) AS batch_id FROM json_each($2) ` + list + `) j
-CROSS JOIN audit_records r
-LEFT JOIN audit_changes x ON x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
-WHERE r.account_id = j.account_id AND r.batch_id = j.batch_id AND r.person_id = $3 AND (j.place > 0 OR r.seq <= $4)
-ORDER BY j.place, r.seq DESC LIMIT $5`
+	recordsOfPerson = ` r.account_id = $1 AND r.person_id = $2 AND r.person_id <> 0 AND r.kind <> 'user.deleted'`
+
+	// Of memberships that are ended now: what made a member names it. And those that were
+	// ended once: from there they came back, or were erased.
+	removalsOfPerson = `SELECT m.removal_id FROM audit_records r{byPerson} CROSS JOIN audit_changes x CROSS JOIN members m
+WHERE` + recordsOfPerson + ` AND r.kind = 'user.created' AND x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
+  AND m.account_id = x.account_id AND m.id = x.member_id AND m.removal_id IS NOT NULL
+UNION SELECT c.removal_id FROM audit_records r{byPerson} CROSS JOIN audit_chain c
+WHERE` + recordsOfPerson + ` AND r.kind IN ('user.restored', 'user.erased') AND c.account_id = r.account_id AND c.batch_id = r.batch_id`
+
+	historyOfPerson = `SELECT c.number, c.created_at, c.actor_kind, c.actor_id, c.removal_id, c.hash, h.seq, h.kind, h.object_id, COALESCE(x.body, '')
+FROM (
+  SELECT r.account_id, r.batch_id, r.seq, r.kind, r.object_id FROM audit_records r{byPerson} WHERE` + recordsOfPerson + `
+  UNION ALL SELECT r.account_id, r.batch_id, r.seq, r.kind, r.object_id
+  FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(atom AS BIGINT) AS id FROM json_each($3) ` + list + `) j
+  CROSS JOIN audit_chain c CROSS JOIN audit_records r
+  WHERE c.account_id = j.account_id AND c.removal_id = j.id AND c.removal_id <> 0
+    AND r.account_id = c.account_id AND r.batch_id = c.batch_id AND r.person_id = $2 AND r.kind = 'user.deleted'
+) h CROSS JOIN audit_chain c
+LEFT JOIN audit_changes x ON x.account_id = h.account_id AND x.batch_id = h.batch_id AND x.seq = h.seq
+WHERE c.account_id = h.account_id AND c.batch_id = h.batch_id AND (c.number < $4 OR (c.number = $4 AND h.seq < $5))
+ORDER BY c.number DESC, h.seq DESC LIMIT $6`
 )
+
+// ofPerson is such a statement for the engine.
+func (e *engine) ofPerson(query string) string {
+	return strings.ReplaceAll(query, "{byPerson}", e.byPerson)
+}
 
 // UserHistory reads up to limit of the account's audit records about a person, the
 // newest first, older than a position, or from the end of the log where before is
-// nil. It looks at a stretch of the log and no further, so there may be older ones
-// though it finds fewer. Details are left out. The error wraps directory.ErrNotFound
-// when nobody has the public id.
+// nil. Details are left out. The error wraps directory.ErrNotFound when nobody has
+// the public id.
 func (s *Store) UserHistory(ctx context.Context, account directory.AccountID, userID string, before *directory.AuditPosition, limit int) (out directory.UserHistory, err error) {
 	err = s.snapshot(ctx, func(r *reader) error {
 		var person directory.PersonID
@@ -37,19 +55,12 @@ func (s *Store) UserHistory(ctx context.Context, account directory.AccountID, us
 		if err := r.row(ctx, personByID, userID).Scan(&person, &email); err != nil {
 			return err
 		}
-		parts, oldest, err := r.logStretch(ctx, account, before)
-		if err != nil {
+		if out.Records, err = r.historyOf(ctx, account, person, before, limit+1); err != nil {
 			return err
 		}
-		if out.Records, err = r.recordsOf(ctx, account, person, parts, limit+1); err != nil {
-			return err
-		}
-		switch {
-		case len(out.Records) > limit:
+		if len(out.Records) > limit {
 			out.Records = out.Records[:limit]
 			out.Next = &out.Records[limit-1].AuditPosition
-		case oldest > 1:
-			out.Next = &directory.AuditPosition{Number: oldest, Seq: 1}
 		}
 		for i := range out.Records {
 			out.Records[i].UserID, out.Records[i].Email = userID, email
@@ -59,73 +70,45 @@ func (s *Store) UserHistory(ctx context.Context, account directory.AccountID, us
 	return out, wrapf(err, "read what the audit log says of %s", userID)
 }
 
-// logStretch reads the entries of a stretch of the log that have records, the newest
-// first, and the number of the oldest entry that it has come to.
-func (r *reader) logStretch(ctx context.Context, account directory.AccountID, before *directory.AuditPosition) (parts []auditPart, oldest int64, err error) {
-	var newest int64
-	var hash []byte
-	if err := r.row(ctx, selectHead, account).Scan(&newest, &hash); err != nil {
-		return nil, 0, err
-	}
-	if before != nil {
-		newest = min(newest, before.Number)
-	}
-	oldest = max(1, newest-historyEntries+1)
-	records := 0
+// historyOf reads up to limit records about a person.
+func (r *reader) historyOf(ctx context.Context, account directory.AccountID, person directory.PersonID, before *directory.AuditPosition, limit int) (records []directory.AuditRecord, err error) {
+	var removals []int64
 	err = r.each(ctx, func(rows *sql.Rows) error {
-		part, err := scanPart(rows)
-		if err != nil || records >= historyRecords {
-			return err
-		}
-		if before != nil && part.Number == before.Number {
-			part.hi = min(part.hi, before.Seq-1)
-		}
-		if records += part.hi; records >= historyRecords {
-			oldest = part.Number
-		}
-		parts = append(parts, part)
-		return nil
-	}, chainStretch, account, oldest, newest)
-	return parts, oldest, err
-}
-
-// recordsOf reads up to limit records about a person in entries, in their order.
-func (r *reader) recordsOf(ctx context.Context, account directory.AccountID, person directory.PersonID, parts []auditPart, limit int) (records []directory.AuditRecord, err error) {
-	var objects, removals []int64
+		var id int64
+		err := rows.Scan(&id)
+		removals = append(removals, id)
+		return err
+	}, r.engine.ofPerson(removalsOfPerson), account, person)
+	if err != nil {
+		return nil, err
+	}
+	if before == nil {
+		before = &directory.AuditPosition{Number: math.MaxInt64}
+	}
+	var objects, of []int64
 	wanted := map[int64]struct{}{}
-	if len(parts) == 0 {
-		return nil, nil
-	}
-	batches := make([]int64, len(parts))
-	for i := range parts {
-		batches[i] = parts[i].batch
-	}
 	err = r.each(ctx, func(rows *sql.Rows) error {
-		var place int
-		var object int64
 		var rec directory.AuditRecord
+		var at, removal, object int64
 		var change string
-		if err := rows.Scan(&place, &rec.Seq, &rec.Kind, &object, &change); err != nil {
-			return err
-		}
-		part := &parts[place]
-		rec.Number, rec.At, rec.Actor, rec.Hash = part.Number, part.At, part.Actor, part.Hash
+		err := rows.Scan(&rec.Number, &at, &rec.Actor.Kind, &rec.Actor.ID, &removal, &rec.Hash, &rec.Seq, &rec.Kind, &object, &change)
+		rec.At = fromMicros(at)
 		if change != "" {
 			rec.Change = []byte(change)
 		}
-		records, objects, removals = append(records, rec), append(objects, object), append(removals, part.removal)
-		for _, id := range []int64{object, part.removal, part.Actor.ID} {
+		records, objects, of = append(records, rec), append(objects, object), append(of, removal)
+		for _, id := range []int64{object, removal, rec.Actor.ID} {
 			wanted[id] = struct{}{}
 		}
-		return nil
-	}, recordsOf, account, jsonInts(batches), person, parts[0].hi, limit)
+		return err
+	}, r.engine.ofPerson(historyOfPerson), account, person, jsonInts(removals), before.Number, before.Seq, limit)
 	if err != nil {
 		return nil, err
 	}
 	names, err := r.auditNames(ctx, account, wanted)
 	for i := range records {
 		rec := &records[i]
-		rec.Object, rec.By, rec.Removal = names[objects[i]], names[rec.Actor.ID], names[removals[i]].PublicID
+		rec.Object, rec.By, rec.Removal = names[objects[i]], names[rec.Actor.ID], names[of[i]].PublicID
 	}
 	return records, err
 }

@@ -266,4 +266,5 @@ func (tx *Tx) Remove(leaving []directory.Candidate, out directory.Removal, refus
 	members, persons := split(leaving)
 	tx.later(len(members), markRemoved, tx.account, jsonInts(members), id)
 	tx.Record(directory.AuditRun{Kind: directory.AuditUserDeleted, Persons: persons})
+	tx.users -= len(leaving)
 }

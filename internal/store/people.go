@@ -85,6 +85,7 @@ func (tx *Tx) CreateMembers(ctx context.Context, people []directory.NewMember) (
 		changes[i] = directory.AuditChange{Member: created[i].Member, Body: createdBody(&people[i])}
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditUserCreated, Persons: persons, Changes: changes})
+	tx.users += n
 	return created, nil
 }
 

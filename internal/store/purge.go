@@ -100,8 +100,6 @@ func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, limit int)
 		if err := tx.erase(ctx, members, removal); err != nil {
 			return 0, false, err
 		}
-		_, persons := split(members)
-		tx.Record(directory.AuditRun{Kind: directory.AuditUserErased, Persons: persons})
 	}
 	if len(members) == limit {
 		return limit, false, nil
@@ -123,8 +121,8 @@ func (tx *Tx) EraseAtOnce(ctx context.Context, leaving []directory.Candidate) er
 	return tx.closeRemoval(ctx, tx.batch.Removal)
 }
 
-// erase deletes memberships that the removal ended, children first, and notes
-// which they were: a backup may still have them.
+// erase deletes memberships that the removal ended, children first, leaves an audit
+// record for each, and notes which they were: a backup may still have them.
 func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal directory.RemovalID) error {
 	ids, persons := split(members)
 	list := jsonInts(ids)
@@ -138,6 +136,7 @@ func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal 
 	}
 	tx.later(len(ids), purgeMembers, tx.account, list, removal)
 	tx.later(len(ids), purgePersons, jsonInts(persons))
+	tx.Record(directory.AuditRun{Kind: directory.AuditUserErased, Persons: persons})
 	return wrapf(tx.flush(ctx), "erase the members")
 }
 

@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// The records of some kinds that belong to a removal, in the order of their keys,
-	// from behind a place on.
+	// The records by which a removal's people came back or were erased, in the order of
+	// their keys, from behind a place on.
 	recordsOfRemoval = `SELECT c.account_id, r.batch_id, r.seq, r.kind, r.person_id FROM audit_chain c CROSS JOIN audit_records r
 WHERE c.account_id = $1 AND c.removal_id = $2 AND c.removal_id <> 0 AND c.batch_id >= $3
   AND r.account_id = c.account_id AND r.batch_id = c.batch_id AND r.seq > CASE WHEN c.batch_id = $3 THEN $4 ELSE 0 END
-  AND r.kind IN (SELECT atom FROM json_each($5))
-ORDER BY c.batch_id, r.seq LIMIT $6`
+  AND r.kind IN ('user.restored', 'user.erased')
+ORDER BY c.batch_id, r.seq LIMIT $5`
 
 	// With the people as the account knows them now.
 	linesOfRemoval = `SELECT x.batch_id, x.seq, x.kind, p.public_id, COALESCE(f.email, p.email_key, ''), COALESCE(m.org_user_id, '')
@@ -28,16 +28,12 @@ ORDER BY x.batch_id, x.seq`
 // before the first.
 type RecordPlace struct{ batch, seq int64 }
 
-// RemovalLines reads up to limit of the audit records that belong to a removal of
-// the account, of these kinds, from behind a place on, as lines of its report, and
-// the place of the last. Who did not come back by such a record was erased, and
-// nothing but the user id is told of them. There are no more when it returns none.
-func (r *reader) RemovalLines(ctx context.Context, account directory.AccountID, id directory.RemovalID, kinds []directory.AuditKind, after RecordPlace, limit int) (lines []directory.RemovalLine, last RecordPlace, err error) {
+// RemovalLines reads up to limit of the audit records of those of a removal of the
+// account who came back or were erased, from behind a place on, as lines of its
+// report, and the place of the last. Nothing but the user id is told of the erased.
+// There are no more when it returns none.
+func (r *reader) RemovalLines(ctx context.Context, account directory.AccountID, id directory.RemovalID, after RecordPlace, limit int) (lines []directory.RemovalLine, last RecordPlace, err error) {
 	last = after
-	names := make([]string, len(kinds))
-	for i, kind := range kinds {
-		names[i] = string(kind)
-	}
 	err = r.each(ctx, func(rows *sql.Rows) error {
 		line := directory.RemovalLine{Outcome: directory.OutcomeRestored}
 		var kind directory.AuditKind
@@ -47,6 +43,6 @@ func (r *reader) RemovalLines(ctx context.Context, account directory.AccountID, 
 		}
 		lines = append(lines, line)
 		return err
-	}, linesOfRemoval, account, id, after.batch, after.seq, jsonTexts(names), limit)
+	}, linesOfRemoval, account, id, after.batch, after.seq, limit)
 	return lines, last, wrapf(err, "read what became of the removed")
 }

@@ -194,5 +194,6 @@ func (tx *Tx) Restore(ctx context.Context, l LockedRemoval, returning []director
 		}
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditUserRestored, Persons: persons})
+	tx.users += len(returning)
 	return lost, nil
 }

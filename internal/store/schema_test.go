@@ -53,9 +53,9 @@ func describeSchema(t *testing.T, engine string) []string {
 		for rows.Next() {
 			var line string
 			must(t, rows.Scan(&line))
-			// The tables of the migration tool are its own, and the index for
-			// searches is what each engine has for it.
-			if !strings.Contains(line, " member_search") && line != "index member_profiles search_text" && !strings.Contains(line, " roster_migrations ") && !strings.Contains(line, " sqlite_sequence ") {
+			// The tables of the migration tool are its own, and the indexes for
+			// searches are what each engine has for them.
+			if !strings.Contains(line, " member_search") && line != "index member_profiles search_text" && !strings.HasSuffix(line, " account_id,member_id,status,sort_name") && !strings.Contains(line, " roster_migrations ") && !strings.Contains(line, " sqlite_sequence ") {
 				lines = append(lines, line)
 			}
 		}

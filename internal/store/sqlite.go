@@ -29,6 +29,7 @@ const busyTimeout = 60_000
 var sqliteEngine = &engine{
 	name:              "sqlite",
 	byRemoval:         " INDEXED BY members_removed",
+	byPerson:          " INDEXED BY audit_records_person",
 	idInRemoval:       "id",
 	snapshot:          sql.LevelDefault, // a read transaction in WAL mode is a snapshot
 	types:             schemaTypes{Int: "INTEGER", Blob: "BLOB", Key: "TEXT", Table: "STRICT, WITHOUT ROWID"},

@@ -29,6 +29,7 @@ type Tx struct {
 	batch   directory.AuditBatch
 	details []byte
 	salt    []byte
+	users   int // by how many the account has more
 	nextID  int64
 	endID   int64
 }

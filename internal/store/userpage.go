@@ -219,12 +219,11 @@ func (p *userPager) from() string {
 // index is a query for the ids of all who may fit, without a limit.
 type index struct {
 	query string
-	args  []any
 	// profiles is the same for their profiles f, with the {key} of the order, or empty.
-	profiles     string
-	profilesArgs []any
+	profiles string
 	// members is the same for their live members m, which are narrower, or empty.
 	members string
+	args    []any // of each of them
 }
 
 // indexes are the queries by which those who may fit are found, the best first.
@@ -295,14 +294,14 @@ func (p *userPager) first(ctx context.Context, of index, from string, limit int)
 		}
 		return p.among(ctx, ids, from, limit)
 	}
-	source, key, sort := of.profiles, p.engine.emailKeyOfProfile, p.fitting
+	source, key, sort := of.profiles, p.engine.emailKeyOfProfile, p.filtered
 	switch {
 	case p.query.Order == directory.OrderByName:
 		key = "f.sort_name"
 	case of.members != "" && p.query.Status == "" && p.role == 0:
 		source, key, sort = of.members, "m.email_key", p.sorted
 	}
-	args := slices.Concat(of.profilesArgs, []any{from})
+	args := slices.Concat(of.args, []any{from})
 	query := source + fmt.Sprintf(isPastKey, len(args))
 	for n := 4 * limit; ; n *= 8 { // some may have left, or not fit
 		sorted, err := sort(ctx, query, key, args, n)
@@ -341,12 +340,19 @@ func (p *userPager) among(ctx context.Context, ids []directory.MemberID, from st
 // order of the key.
 func (p *userPager) fitting(ctx context.Context, query, key string, args []any, limit int) ([]foundUser, error) {
 	args = slices.Clip(args)
+	for _, word := range p.words {
+		args = append(args, word)
+		query += fmt.Sprintf(p.engine.hasWord, len(args))
+	}
+	return p.filtered(ctx, query, key, args, limit)
+}
+
+// filtered is fitting for a query of those who have the words, or may have them.
+func (p *userPager) filtered(ctx context.Context, query, key string, args []any, limit int) ([]foundUser, error) {
+	args = slices.Clip(args)
 	with := func(condition string, arg any) {
 		args = append(args, arg)
 		query += fmt.Sprintf(condition, len(args))
-	}
-	for _, word := range p.words {
-		with(p.engine.hasWord, word)
 	}
 	if p.query.Status != "" {
 		with(hasStatus, p.query.Status)

@@ -18,8 +18,8 @@ FROM ` + keyedIDs + ` CROSS JOIN member_profiles f WHERE f.account_id = j.accoun
 	unindexMembers = `DELETE FROM member_search WHERE rowid IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j)`
 
 	usersByTrigrams    = `SELECT rowid FROM member_search WHERE member_search MATCH $2`
-	profilesByTrigrams = `SELECT f.member_id, {key} FROM member_search s CROSS JOIN member_profiles f
-WHERE s.member_search MATCH $2 AND f.account_id = $1 AND f.member_id = s.rowid`
+	profilesByTrigrams = `SELECT f.member_id, {key} FROM member_search s CROSS JOIN member_profiles f INDEXED BY member_profiles_narrow
+WHERE s.member_search MATCH $2 AND f.account_id = $1 AND f.member_id = s.rowid AND f.sort_name >= ''`
 	membersByTrigrams = `SELECT m.id, {key} FROM member_search s CROSS JOIN live_members m
 WHERE s.member_search MATCH $2 AND m.account_id = $1 AND m.id = s.rowid`
 	// Of live and removed members, since those can be restored.
@@ -62,12 +62,12 @@ func (e *engine) byWords(account directory.AccountID, words []string) index {
 		return index{}
 	}
 	if e.types.Postgres {
-		out := index{query: usersByWords, args: []any{account}, profiles: profilesByWords, profilesArgs: []any{account}}
+		args, has := []any{account}, ""
 		for _, word := range words {
-			out.args = append(out.args, word)
-			out.query += fmt.Sprintf(e.hasWord, len(out.args))
+			args = append(args, word)
+			has += fmt.Sprintf(e.hasWord, len(args))
 		}
-		return out
+		return index{query: usersByWords + has, profiles: profilesByWords + has, args: args}
 	}
 	var trigrams []string
 	for _, word := range words {
@@ -76,7 +76,7 @@ func (e *engine) byWords(account directory.AccountID, words []string) index {
 		}
 	}
 	args := []any{account, strings.Join(trigrams[:min(len(trigrams), maxTrigrams)], " AND ")}
-	return index{query: usersByTrigrams, args: args, profiles: profilesByTrigrams, profilesArgs: args, members: membersByTrigrams}
+	return index{query: usersByTrigrams, profiles: profilesByTrigrams, members: membersByTrigrams, args: args}
 }
 
 // searchVersion is the version of the schema that brings the search.

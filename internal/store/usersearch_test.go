@@ -257,16 +257,17 @@ func TestUsersOfAnOlderDatabaseAreFound(t *testing.T) {
 	})
 }
 
-// backToVersion8 takes away what the migration to version 9 makes.
+// backToVersion8 takes away what the migrations from version 9 on make.
 func backToVersion8(f *fixture) {
 	f.Helper()
 	statements := []string{
+		"ALTER TABLE audit_heads DROP COLUMN users", "DROP INDEX audit_records_person",
 		"DROP INDEX member_profiles_name", "DROP INDEX member_profiles_status",
 		"ALTER TABLE member_profiles DROP COLUMN search_text", "ALTER TABLE member_profiles DROP COLUMN sort_name",
 		"DELETE FROM roster_migrations WHERE version_id > 8",
 	}
 	if f.store.Engine() == "sqlite" {
-		statements = append(statements, "DROP TABLE member_search")
+		statements = append([]string{"DROP TABLE member_search", "DROP INDEX member_profiles_narrow"}, statements...)
 	}
 	for _, statement := range statements {
 		storetest.Exec(f, f.dsn, statement)

@@ -30,14 +30,19 @@ FROM audit_chain c LEFT JOIN audit_records r ON r.account_id = c.account_id AND 
   LEFT JOIN audit_changes x ON x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
 ORDER BY c.account_id, c.number, r.seq`
 	countAudit    = `SELECT (SELECT COUNT(*) FROM audit_records), (SELECT COUNT(*) FROM audit_changes)`
+	// Accounts whose number of users is not how many they have.
+	wrongNumbers = `SELECT a.public_id, h.users, (SELECT COUNT(*) FROM live_members m WHERE m.account_id = a.id)
+FROM accounts a JOIN audit_heads h ON h.account_id = a.id
+WHERE h.users <> (SELECT COUNT(*) FROM live_members m WHERE m.account_id = a.id)`
 	selectDetails = `SELECT d.account_id, d.batch_id, d.salt, d.body, c.details_hash
 FROM audit_details d LEFT JOIN audit_chain c ON c.account_id = d.account_id AND c.batch_id = d.batch_id`
 )
 
 // VerifyAudit walks the chain of every account in one consistent state of the
 // database and computes every hash again. It also looks for rows that the
-// chain does not cover. An error that wraps ErrBroken says where the log
-// differs from what was written.
+// chain does not cover, and counts the users of each account, of which the end of its
+// chain has the number. An error that wraps ErrBroken says where the log differs from
+// what was written.
 func (s *Store) VerifyAudit(ctx context.Context) (AuditReport, error) {
 	v := &verifier{heads: make(map[directory.AccountID]chainEnd)}
 	err := s.snapshot(ctx, func(r *reader) error {
@@ -51,6 +56,9 @@ func (s *Store) VerifyAudit(ctx context.Context) (AuditReport, error) {
 			return err
 		}
 		if err := r.each(ctx, checkDetails, selectDetails); err != nil {
+			return err
+		}
+		if err := r.each(ctx, wrongNumber, wrongNumbers); err != nil {
 			return err
 		}
 		var records, changes int
@@ -216,6 +224,16 @@ func (v *verifier) finish() error {
 func (v *verifier) broken(format string, args ...any) error {
 	account := v.heads[v.link.Account].account
 	return fmt.Errorf("%w: account %s, entry %d: %s", ErrBroken, account, v.link.Number, fmt.Sprintf(format, args...))
+}
+
+// wrongNumber tells of a row of wrongNumbers.
+func wrongNumber(rows *sql.Rows) error {
+	var account string
+	var kept, users int
+	if err := rows.Scan(&account, &kept, &users); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: account %s has %d users, and is said to have %d", ErrBroken, account, users, kept)
 }
 
 func checkDetails(rows *sql.Rows) error {

@@ -136,6 +136,7 @@ func (tx *Tx) RemoveSome(ctx context.Context, job *LockedJob, leaving []director
 	members, persons := split(leaving)
 	tx.later(len(members), markRemoved, tx.account, jsonInts(members), job.ID)
 	tx.Record(directory.AuditRun{Kind: directory.AuditUserDeleted, Persons: persons})
+	tx.users -= len(leaving)
 	if erase {
 		return tx.erase(ctx, leaving, job.ID)
 	}
