@@ -38,7 +38,6 @@ func (d *UserDetails) OwnBots() (own []*Bot) {
 // UserHistory is a part of what an account's audit log says of a person.
 type UserHistory struct {
 	Records []AuditRecord // the newest first
-	// Next is the position before which older records may stand, nil when all were
-	// looked at.
+	// Next is the position before which older ones stand, nil when there are none.
 	Next *AuditPosition
 }

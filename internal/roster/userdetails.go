@@ -26,9 +26,8 @@ func (r *Roster) User(ctx context.Context, caller auth.Caller, accountID, userID
 
 // UserHistory reads up to limit of the account's audit records about a person, by
 // their public id, whether they are a member still or not: the newest first, older
-// than a position, or from the end of the log where before is nil. A call looks at a
-// stretch of the log and no further, so it may find fewer, or none, though there are
-// older ones; directory.UserHistory.Next says where to go on. The account and the
+// than a position, or from the end of the log where before is nil. Where there are
+// older ones, directory.UserHistory.Next says where to go on. The account and the
 // right to it are as for AuditRecords. The error wraps directory.ErrNotFound when
 // nobody has the id.
 func (r *Roster) UserHistory(ctx context.Context, caller auth.Caller, accountID, userID string, before *directory.AuditPosition, limit int) (directory.UserHistory, error) {

@@ -18,67 +18,40 @@ import (
 	"roster/internal/storetest"
 )
 
-// What the log says of one person, read in parts of any size, is what all of the
-// log says of them.
+// What the log says of one person, read in parts of any size, is what all of the log
+// says of them: also of those who are out, came back, were made again after they had
+// been erased, or went with a job or for good.
 func TestHistoryIsTheLogOfOne(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
-		ctx, operator := context.Background(), auth.Operator()
 		seed := uint64(time.Now().UnixNano())
-		random := rand.New(rand.NewPCG(seed, 0))
-		r, err := roster.Open(ctx, roster.Options{Database: dsn})
-		must(t, err)
-		defer func() { must(t, r.Close()) }()
-		account, err := r.CreateAccount(ctx, operator, "X", "owner@x.io")
-		must(t, err)
-		other, err := r.CreateAccount(ctx, operator, "Y", "owner@y.io")
-		must(t, err)
-		var rows []roster.ImportRow
-		var everybody []string
-		for i := range 5 {
-			rows = append(rows, roster.ImportRow{Line: i + 1, Email: fmt.Sprintf("u%d@x.io", i)})
-			everybody = append(everybody, rows[i].Email)
+		h := newHistoryBench(t, dsn, rand.New(rand.NewPCG(seed, 0)))
+		for i := range 120 {
+			h.step(i)
 		}
-		for _, id := range []string{account, other} {
-			_, err := r.ImportUsers(ctx, operator, id, rows, roster.ImportOptions{})
-			must(t, err)
-		}
-		for i := range 30 {
-			some := slices.Clone(everybody)
-			random.Shuffle(len(some), func(i, k int) { some[i], some[k] = some[k], some[i] })
-			some = some[:1+random.IntN(len(some))]
-			in := []string{account, account, other}[random.IntN(3)]
-			switch random.IntN(3) {
-			case 0:
-				_, err = r.CreateGroup(ctx, operator, in, fmt.Sprint("G", i), some)
-			case 1:
-				err = r.AssignRole(ctx, operator, in, directory.RoleAdmin, "", some)
-			default: // several records of one person in an entry
-				email := some[0]
-				id, err := r.CreateGroup(ctx, operator, in, fmt.Sprint("H", i), nil)
-				must(t, err)
-				item := directory.UserItem{Email: email, AddGroups: []string{id}, OrgUserID: fmt.Sprint("E", i)}
-				_, err = r.UpdateUsers(ctx, operator, in, []directory.UserItem{item}, roster.UserOptions{})
-				must(t, err)
-			}
-			must(t, err)
-		}
-		log, err := r.AuditRecords(ctx, operator, account, directory.AuditQuery{Page: directory.Page{Limit: 10_000}})
+		ctx, operator := context.Background(), auth.Operator()
+		h.create("one", h.everybody)
+		h.remove("one", h.everybody...)
+		last, err := h.roster.Removals(ctx, operator, h.account["one"], directory.Page{Limit: 1})
 		must(t, err)
-		found, err := r.ReadUsers(ctx, operator, account, []directory.UserRef{{Text: "u0@x.io"}, {Text: "u3@x.io"}, {Text: "owner@x.io"}})
+		_, err = h.roster.RestoreUsers(ctx, operator, h.account["one"], last.Removals[0].PublicID, []directory.UserRef{{Text: h.everybody[0]}}, roster.RestoreOptions{})
 		must(t, err)
-		for _, user := range found {
+		log, err := h.roster.AuditRecords(ctx, operator, h.account["one"], directory.AuditQuery{Page: directory.Page{Limit: 10_000}})
+		must(t, err)
+		kinds := map[directory.AuditKind]int{}
+		for userID := range h.ids(h.everybody...) {
 			var want []directory.AuditRecord
 			for _, rec := range log.Items {
-				if rec.UserID == user.UserID {
+				if rec.UserID == userID {
 					want = append(want, rec)
+					kinds[rec.Kind]++
 				}
 			}
 			for _, limit := range []int{1, 2, 7, 1000} {
 				var got []directory.AuditRecord
 				var before *directory.AuditPosition
 				for {
-					part, err := r.UserHistory(ctx, operator, account, user.UserID, before, limit)
+					part, err := h.roster.UserHistory(ctx, operator, h.account["one"], userID, before, limit)
 					must(t, err)
 					if got = append(got, part.Records...); len(part.Records) > limit {
 						t.Fatalf("a part of %d has %d records", limit, len(part.Records))
@@ -88,11 +61,120 @@ func TestHistoryIsTheLogOfOne(t *testing.T) {
 					}
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("seed %d: %s by %d (-want +got):\n%s", seed, user.Email, limit, diff)
+					t.Errorf("seed %d: %s by %d (-want +got):\n%s", seed, userID, limit, diff)
 				}
 			}
 		}
+		for _, kind := range []directory.AuditKind{directory.AuditUserDeleted, directory.AuditUserRestored, directory.AuditUserErased, directory.AuditUserCreated} {
+			if kinds[kind] == 0 {
+				t.Errorf("seed %d: no record of the kind %s", seed, kind)
+			}
+		}
 	})
+}
+
+// historyBench are people of two accounts who come and go in the first.
+type historyBench struct {
+	*purgeBench
+	random    *rand.Rand
+	forGood   *roster.Roster // whose removals erase at once
+	everybody []string
+	removals  []string
+}
+
+func newHistoryBench(t *testing.T, dsn string, random *rand.Rand) *historyBench {
+	h := &historyBench{purgeBench: newPurgeBench(t, dsn, roster.Options{JobChunk: 2}), random: random}
+	var err error
+	h.forGood, err = roster.Open(context.Background(), roster.Options{Database: dsn, EraseAtOnce: true, JobChunk: 2})
+	must(t, err)
+	t.Cleanup(func() { must(t, h.forGood.Close()) })
+	for i := range 5 {
+		h.everybody = append(h.everybody, fmt.Sprintf("u%d@x.io", i))
+	}
+	h.create("two", h.everybody)
+	h.create("one", h.everybody)
+	return h
+}
+
+func (h *historyBench) create(account string, emails []string) {
+	rows := make([]roster.ImportRow, len(emails))
+	for i, email := range emails {
+		rows[i] = roster.ImportRow{Line: i + 1, Email: email}
+	}
+	_, err := h.roster.ImportUsers(context.Background(), auth.Operator(), h.account[account], rows, roster.ImportOptions{})
+	h.check(err)
+}
+
+// ids are the user ids of people whom the other account keeps, with their addresses.
+func (h *historyBench) ids(emails ...string) map[string]string {
+	refs := make([]directory.UserRef, len(emails))
+	for i, email := range emails {
+		refs[i].Text = email
+	}
+	found, err := h.roster.ReadUsers(context.Background(), auth.Operator(), h.account["two"], refs)
+	h.check(err)
+	ids := map[string]string{}
+	for _, user := range found {
+		ids[user.UserID] = user.Email
+	}
+	if len(ids) != len(emails) {
+		h.Fatalf("%d of %d people have an id", len(ids), len(emails))
+	}
+	return ids
+}
+
+// step does something at random; what cannot be done then is refused.
+func (h *historyBench) step(i int) {
+	ctx, operator := context.Background(), auth.Operator()
+	some := slices.Clone(h.everybody)
+	h.random.Shuffle(len(some), func(i, k int) { some[i], some[k] = some[k], some[i] })
+	some = some[:1+h.random.IntN(len(some))]
+	refs := make([]directory.UserRef, len(some))
+	for i, email := range some {
+		refs[i].Text = email
+	}
+	var removal directory.Removal
+	var err error
+	switch h.random.IntN(12) {
+	case 0:
+		_, err = h.roster.CreateGroup(ctx, operator, h.account["one"], fmt.Sprint("G", i), some)
+	case 1:
+		err = h.roster.AssignRole(ctx, operator, h.account["one"], directory.RoleAdmin, "", some)
+	case 2: // several records of one person in an entry
+		var id string
+		id, err = h.roster.CreateGroup(ctx, operator, h.account["one"], fmt.Sprint("H", i), nil)
+		h.check(err)
+		item := directory.UserItem{Email: some[0], AddGroups: []string{id}, OrgUserID: fmt.Sprint("E", i)}
+		_, err = h.roster.UpdateUsers(ctx, operator, h.account["one"], []directory.UserItem{item}, roster.UserOptions{})
+	case 3:
+		removal, err = h.roster.RemoveUsers(ctx, h.caller["one"], refs, roster.RemovalOptions{})
+	case 4:
+		removal, err = h.forGood.RemoveUsers(ctx, h.caller["one"], refs, roster.RemovalOptions{})
+	case 5:
+		r := []*roster.Roster{h.roster, h.forGood}[h.random.IntN(2)]
+		var job directory.RemovalRecord
+		job, err = queueRefs(ctx, r, h.caller["one"], refs)
+		removal.PublicID = job.PublicID
+		workAll(h.T, r)
+	case 6:
+		h.create("one", some) // those who are out
+	default:
+		if len(h.removals) == 0 {
+			return
+		}
+		id := h.removals[max(0, len(h.removals)-1-h.random.IntN(3))]
+		if h.random.IntN(4) == 0 {
+			_, err = h.roster.PurgeRemoval(ctx, operator, h.account["one"], id)
+		} else {
+			_, err = h.roster.RestoreUsers(ctx, operator, h.account["one"], id, refs, roster.RestoreOptions{})
+		}
+	}
+	if err != nil && !errors.Is(err, directory.ErrNotFound) && !errors.Is(err, directory.ErrGone) && !errors.Is(err, directory.ErrInvalid) && !errors.Is(err, directory.ErrState) {
+		h.Fatal(err)
+	}
+	if removal.PublicID != "" {
+		h.removals = append(h.removals, removal.PublicID)
+	}
 }
 
 // Everything about a user takes as many statements for one who has much as for one
