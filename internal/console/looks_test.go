@@ -151,6 +151,7 @@ func (a *album) userPages() {
 	a.shoot("user", "/console/users/"+sampleUser(a.T, s, account))
 	a.shoot("user-bare", "/console/users/"+userID(a.T, s, account, "bo@example.com"))
 	a.shoot("user-owner", "/console/users/"+userID(a.T, s, account, olga))
+	a.shoot("user-removed", "/console/users/"+removedUser(a.T, s, account))
 	a.shoot("users", "/console/users")
 	a.shoot("users-wrong", "/console/users?search=ab")
 	long := strings.Repeat("long.", 12) + "@" + strings.Repeat("department.", 12) + "example.com"

@@ -36,7 +36,7 @@ func loadPages(f files) pages {
 		"add":       func(a, b int) int { return a + b },
 		"why":       func(r directory.Reason) string { return whyTexts[r] },
 	}
-	layout := template.Must(template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	layout := template.Must(template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/history.html"))
 	found, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
 		panic(err) // the pattern is ours

@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -104,4 +105,15 @@ func scopesOf(n int) []directory.Scope {
 		return all[3:]
 	}
 	return all[:n+1]
+}
+
+// removedUser makes a user and removes them.
+func removedUser(t *testing.T, s *rostertest.Server, account string) (id string) {
+	t.Helper()
+	s.Import(account, rostertest.Person{Email: "maya.fischer@example.com", OrgUserID: "E10077", FirstName: "Maya", LastName: "Fischer"})
+	id = userID(t, s, account, "maya.fischer@example.com")
+	if got := s.Remove(s.App(account), `{"orgUserIds":["E10077"]}`); got.Status != http.StatusOK {
+		t.Fatalf("remove: %d %s", got.Status, got.Body)
+	}
+	return id
 }

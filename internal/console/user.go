@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,11 +19,24 @@ const historyOnPage = 50
 // userView is a user's page.
 type userView struct {
 	directory.UserDetails
-	Self        bool // whoever looks is this user
-	SeesHistory bool // and may see the audit log
-	History     []historyEntry
-	// Before is the position that History goes back from, empty for the end of the
-	// log; Next is that of what is older, empty when nothing can be.
+	Self    bool // whoever looks is this user
+	History *historyView
+}
+
+// removedUserView is the page of somebody who is out.
+type removedUserView struct {
+	directory.Member
+	Removal removalView
+	History *historyView
+}
+
+// historyView is a part of what the audit log says of a user.
+type historyView struct {
+	UserID  string
+	Sees    bool // whoever looks may see the audit log
+	Entries []historyEntry
+	// Before is the position that the entries go back from, empty for the newest; Next
+	// is that of what is older, empty when there is nothing.
 	Before, Next string
 }
 
@@ -39,40 +53,61 @@ type fieldChange struct {
 }
 
 func (q *request) userPage() error {
-	ctx := q.r.Context()
-	user, err := q.roster.User(ctx, q.caller, q.account(), q.values["user"])
+	user, err := q.roster.User(q.r.Context(), q.caller, q.account(), q.values["user"])
+	if errors.Is(err, directory.ErrNotFound) {
+		return q.removedUserPage()
+	}
 	if err != nil {
 		return err
 	}
-	v := userView{UserDetails: user, Self: user.PersonID == q.session.Person, Before: q.r.URL.Query().Get("before")}
-	if v.SeesHistory = q.session.In.Rights.Allow(directory.RightAudit.See()); v.SeesHistory {
-		if err := q.addHistory(&v); err != nil {
-			return err
-		}
+	v := userView{UserDetails: user, Self: user.PersonID == q.session.Person}
+	if v.History, err = q.history(v.UserID); err != nil {
+		return err
 	}
 	return q.show("user", v.Name(), &v)
 }
 
-func (q *request) addHistory(v *userView) error {
+func (q *request) removedUserPage() error {
+	ctx := q.r.Context()
+	user, err := q.roster.RemovedUser(ctx, q.caller, q.account(), q.values["user"])
+	if err != nil {
+		return err
+	}
+	v := removedUserView{Member: user.Member, Removal: removalView{Now: q.roster.Now().UnixMicro()}}
+	if v.Removal.RemovalRecord, err = q.roster.Removal(ctx, q.caller, q.account(), user.Removal); err != nil {
+		return err
+	}
+	if v.History, err = q.history(user.UserID); err != nil {
+		return err
+	}
+	return q.show("removeduser", v.Name(), &v)
+}
+
+// history reads the part of a user's history that the query asks for.
+func (q *request) history(userID string) (*historyView, error) {
+	v := &historyView{UserID: userID, Before: q.r.URL.Query().Get("before")}
+	if v.Sees = q.session.In.Rights.Allow(directory.RightAudit.See()); !v.Sees {
+		return v, nil
+	}
 	var before *directory.AuditPosition
 	if v.Before != "" {
 		position, err := directory.ParseAuditID(v.Before)
 		if err != nil {
-			return errNoPage
+			return nil, errNoPage
 		}
 		before = &position
 	}
-	history, err := q.roster.UserHistory(q.r.Context(), q.caller, q.account(), v.UserID, before, historyOnPage)
+	history, err := q.roster.UserHistory(q.r.Context(), q.caller, q.account(), userID, before, historyOnPage)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, record := range history.Records {
-		v.History = append(v.History, historyEntry{record, fieldChanges(record.Change)})
+		v.Entries = append(v.Entries, historyEntry{record, fieldChanges(record.Change)})
 	}
 	if history.Next != nil {
 		v.Next = history.Next.ID()
 	}
-	return nil
+	return v, nil
 }
 
 // fieldChanges reads what an audit record says was changed, by field. What it
@@ -125,14 +160,6 @@ func inWords(value json.RawMessage) string {
 		return strings.Join(words, ", ")
 	}
 	return string(value)
-}
-
-// Name is what the user is called: their name, or their address.
-func (v *userView) Name() string {
-	if name := strings.TrimSpace(v.Profile.FirstName + " " + v.Profile.LastName); name != "" {
-		return name
-	}
-	return v.Email
 }
 
 // fieldLabels are what a page calls what can be changed of a user, by the names on

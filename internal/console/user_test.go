@@ -186,7 +186,54 @@ func TestNaughtyUserIsText(t *testing.T) {
 	})
 }
 
-// Nobody, somebody who left and another account's member are all the same page.
+// Who is out has a page too, as long as they can be told: with the removal that took
+// them out, and their history.
+func TestRemovedUserPage(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.Import(w.account, rostertest.Person{Email: "Gone@example.com", OrgUserID: "E7", FirstName: "Gwen", LastName: "O<b>"}, rostertest.Person{Email: "bare@example.com"})
+		path, bare := "/console/users/"+userID(t, w.Server, w.account, "gone@example.com"), "/console/users/"+userID(t, w.Server, w.account, "bare@example.com")
+		c := signedIn(t, w.Server, owner)
+		app := w.App(w.account)
+		first := w.Remove(app, `{"deleteEmailIds":["gone@example.com"]}`).Header.Get("X-Removal-Id")
+		c.post("/console/removals/"+first+"/restore", url.Values{"user": {"gone@example.com"}})
+		if page := c.get(path).texts(); !strings.Contains(page, "Profile") || strings.Contains(page, "They are out") {
+			t.Errorf("the page of who is back:\n%s", page)
+		}
+		second := w.Remove(app, `{"deleteEmailIds":["gone@example.com","bare@example.com"]}`).Header.Get("X-Removal-Id")
+		removal := "/console/removals/" + second
+		if people := c.get(removal); !strings.Contains(people.body, `href="`+path+`"`) || !strings.Contains(people.body, `href="`+bare+`"`) {
+			t.Errorf("the removal's people lead nowhere:\n%s", people.body)
+		}
+		page := c.get(path)
+		for section, want := range map[string][]string{
+			"removed": {"Gone@example.com", "E7", "App cs-"},
+			"history": {"removed user gone@example.com", "restored user gone@example.com", "created user gone@example.com"},
+		} {
+			for _, text := range want {
+				if got := page.section(section); !strings.Contains(got, text) {
+					t.Errorf("%s does not show %q:\n%s", section, text, got)
+				}
+			}
+		}
+		text := page.texts()
+		if !strings.Contains(text, "Gwen O<b>") || !strings.Contains(text, "they can be brought back") || strings.Contains(page.body, "<form method=\"post\" action=\"/console/users") ||
+			!strings.Contains(page.section("removed"), "of\n") || !strings.Contains(page.body, `href="`+removal+`"`) || strings.Count(page.section("history"), "removed user") != 2 {
+			t.Errorf("the page of who is out:\n%s", text)
+		}
+		if got := signedIn(t, w.Server, helper).get(path); got.status != http.StatusOK || !strings.Contains(got.section("history"), "your roles do not let you see") {
+			t.Errorf("without the audit log: %d\n%s", got.status, got.texts())
+		}
+		// Made again, they are a user like others, with the history of before.
+		w.Users(w.account, "gone@example.com")
+		if again := c.get(path); !strings.Contains(again.texts(), "Profile") || strings.Count(again.section("history"), "removed user") != 2 {
+			t.Errorf("the page of who was made again:\n%s", again.texts())
+		}
+	})
+}
+
+// Nobody, somebody who was erased and another account's member are all the same page.
 func TestUsersWhoAreNotHere(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
@@ -196,12 +243,18 @@ func TestUsersWhoAreNotHere(t *testing.T) {
 		if got := w.Remove(w.App(w.account), `{"deleteEmailIds":["gone@example.com"]}`); got.Status != http.StatusOK {
 			t.Fatalf("remove: %d", got.Status)
 		}
+		w.Users(w.account, "erased@example.com")
+		erased := userID(t, w.Server, w.account, "erased@example.com")
+		removed := w.Remove(w.App(w.account), `{"deleteEmailIds":["erased@example.com"]}`)
+		if _, err := w.Roster.PurgeRemoval(context.Background(), auth.Operator(), w.account, removed.Header.Get("X-Removal-Id")); err != nil {
+			t.Fatal(err)
+		}
 		c := signedIn(t, w.Server, owner)
 		want := c.get("/console/users/u-nobody")
 		if want.status != http.StatusNotFound || !strings.Contains(want.body, "Page not found") {
 			t.Fatalf("nobody: %d", want.status)
 		}
-		for _, id := range []string{gone, userID(t, w.Server, w.other, stranger), plain, "%00", "%ff", "..", "U-X", strings.Repeat("u", 10_000), strings.ToUpper(w.user)} {
+		for _, id := range []string{erased, userID(t, w.Server, w.other, stranger), plain, "%00", "%ff", "..", "U-X", strings.Repeat("u", 10_000), strings.ToUpper(w.user)} {
 			for _, path := range []string{"", "/status", "/sessions/end"} {
 				got := c.get("/console/users/" + id)
 				if path != "" {
@@ -210,6 +263,11 @@ func TestUsersWhoAreNotHere(t *testing.T) {
 				if got.status != http.StatusNotFound || got.body != want.body {
 					t.Errorf("%.40s%s: %d\n%s", id, path, got.status, got.texts())
 				}
+			}
+		}
+		for _, path := range []string{"/status", "/sessions/end"} {
+			if got := c.post("/console/users/"+gone+path, url.Values{"change": {"activate"}}); got.status != http.StatusNotFound {
+				t.Errorf("%s of somebody who is out: %d", path, got.status)
 			}
 		}
 		for _, query := range []string{"?before=x", "?before=" + strings.Repeat("g", 24), "?before=%00"} {

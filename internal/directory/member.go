@@ -53,6 +53,14 @@ type Member struct {
 	Created   time.Time
 }
 
+// Name is what a member is called: their name, or their address.
+func (m *Member) Name() string {
+	if name := strings.TrimSpace(m.Profile.FirstName + " " + m.Profile.LastName); name != "" {
+		return name
+	}
+	return m.Email
+}
+
 // NewMember is what is known about somebody who is to become a member.
 type NewMember struct {
 	Email     Email

@@ -35,6 +35,12 @@ func (d *UserDetails) OwnBots() (own []*Bot) {
 	return own
 }
 
+// RemovedUser is somebody who is out of their account and was not erased.
+type RemovedUser struct {
+	Member         // with the ids and the name
+	Removal string // public id of the last removal that took them out
+}
+
 // UserHistory is a part of what an account's audit log says of a person.
 type UserHistory struct {
 	Records []AuditRecord // the newest first

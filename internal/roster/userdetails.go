@@ -24,6 +24,18 @@ func (r *Roster) User(ctx context.Context, caller auth.Caller, accountID, userID
 	return r.store.User(ctx, account, userID)
 }
 
+// RemovedUser reads somebody who is out of the account and was not erased, by the
+// public id of their person, with the ids and the name. The account and the right to it
+// are as for User. The error wraps directory.ErrNotFound when there is nobody, and may
+// be the same for a live member.
+func (r *Roster) RemovedUser(ctx context.Context, caller auth.Caller, accountID, userID string) (directory.RemovedUser, error) {
+	account, err := r.ownAccountToSee(ctx, caller, accountID, directory.ScopeUserManagement)
+	if err != nil {
+		return directory.RemovedUser{}, err
+	}
+	return r.store.RemovedUser(ctx, account, userID)
+}
+
 // UserHistory reads up to limit of the account's audit records about a person, by
 // their public id, whether they are a member still or not: the newest first, older
 // than a position, or from the end of the log where before is nil. Where there are

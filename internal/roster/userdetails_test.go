@@ -238,10 +238,11 @@ func TestWhoMayReadAUser(t *testing.T) {
 	foreign := auth.AppCaller(directory.App{Account: caller.Account + 1, Origin: directory.OriginAdminConsole, Scopes: directory.Scopes()}, auth.Claims{})
 	for name, c := range map[string]auth.Caller{"no scope": bare, "another account": foreign, "nobody": {}} {
 		_, err := r.User(ctx, c, account, found[0].UserID)
+		_, removedErr := r.RemovedUser(ctx, c, account, found[0].UserID)
 		_, historyErr := r.UserHistory(ctx, c, account, found[0].UserID, nil, 1)
 		_, endErr := r.EndUserSessions(ctx, c, account, found[0].UserID)
-		if err == nil || historyErr == nil || endErr == nil {
-			t.Errorf("%s: %v, %v, %v", name, err, historyErr, endErr)
+		if err == nil || removedErr == nil || errors.Is(removedErr, directory.ErrNotFound) || historyErr == nil || endErr == nil {
+			t.Errorf("%s: %v, %v, %v, %v", name, err, removedErr, historyErr, endErr)
 		}
 	}
 	if _, err := r.UserHistory(ctx, operator, account, "u-nobody", nil, 1); !errors.Is(err, directory.ErrNotFound) {

@@ -84,7 +84,7 @@ func (s *Store) HotStatements() map[string]string {
 	maps.Copy(statements, map[string]string{
 		"selectSession": selectSession, "selectSessions": selectSessions, "touchSession": touchSession, "enterAccount": enterAccount,
 		"selectMembership": selectMembership, "selectRights": selectRights, "noteSignIn": noteSignIn,
-		"selectUser": selectUser, "memberSessions": memberSessions, "endMemberSessions": endMemberSessions, "personByID": personByID, "removalsOfPerson": s.engine.ofPerson(removalsOfPerson), "historyOfPerson": s.engine.ofPerson(historyOfPerson),
+		"selectUser": selectUser, "memberSessions": memberSessions, "endMemberSessions": endMemberSessions, "personByID": personByID, "removedUser": s.engine.ofPerson(removedUser), "removalsOfPerson": s.engine.ofPerson(removalsOfPerson), "historyOfPerson": s.engine.ofPerson(historyOfPerson),
 		"selectPassword": selectPassword, "takeAttempt": takeAttempt, "selectPasswordLink": selectPasswordLink,
 	})
 	return statements

@@ -59,6 +59,7 @@ var mayTouchBase = map[string]string{
 	"countOfRemoval":       "the restoration is about those who left",
 	"pageOfRemoved":        "the list is about those who left",
 	"removalsOfPerson":     "it is about those who left",
+	"removedUser":          "it is about those who left",
 	"removedByID":          "the list is about those who left",
 	"someOfRemoval":        "the restoration is about those who left",
 	"selectAllMemberships": "a restored backup is searched for all who were erased",

@@ -25,6 +25,13 @@ WHERE` + recordsOfPerson + ` AND r.kind = 'user.created' AND x.account_id = r.ac
 UNION SELECT c.removal_id FROM audit_records r{byPerson} CROSS JOIN audit_chain c
 WHERE` + recordsOfPerson + ` AND r.kind IN ('user.restored', 'user.erased') AND c.account_id = r.account_id AND c.batch_id = r.batch_id`
 
+	removedUser = `SELECT m.id, p.id, p.public_id, f.email, COALESCE(m.org_user_id, ''), f.first_name, f.last_name, v.public_id
+FROM persons p CROSS JOIN audit_records r{byPerson} CROSS JOIN audit_changes x CROSS JOIN members m CROSS JOIN member_profiles f CROSS JOIN removals v
+WHERE p.id = $2 AND` + recordsOfPerson + ` AND r.kind = 'user.created' AND x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
+  AND m.account_id = x.account_id AND m.id = x.member_id AND m.removal_id IS NOT NULL
+  AND f.account_id = m.account_id AND f.member_id = m.id AND v.account_id = m.account_id AND v.id = m.removal_id
+ORDER BY v.created_at DESC, v.id DESC LIMIT 1`
+
 	historyOfPerson = `SELECT c.number, c.created_at, c.actor_kind, c.actor_id, c.removal_id, c.hash, h.seq, h.kind, h.object_id, COALESCE(x.body, '')
 FROM (
   SELECT r.account_id, r.batch_id, r.seq, r.kind, r.object_id FROM audit_records r{byPerson} WHERE` + recordsOfPerson + `
@@ -42,6 +49,22 @@ ORDER BY c.number DESC, h.seq DESC LIMIT $6`
 // ofPerson is such a statement for the engine.
 func (e *engine) ofPerson(query string) string {
 	return strings.ReplaceAll(query, "{byPerson}", e.byPerson)
+}
+
+// RemovedUser reads somebody who is out of the account and was not erased, by the
+// public id of their person. The error wraps directory.ErrNotFound when there is
+// nobody, and may be the same for a live member.
+func (s *Store) RemovedUser(ctx context.Context, account directory.AccountID, userID string) (out directory.RemovedUser, err error) {
+	err = s.snapshot(ctx, func(r *reader) error {
+		var person directory.PersonID
+		var email string
+		if err := r.row(ctx, personByID, userID).Scan(&person, &email); err != nil {
+			return err
+		}
+		return r.row(ctx, r.engine.ofPerson(removedUser), account, person).Scan(
+			&out.ID, &out.PersonID, &out.UserID, &out.Email, &out.OrgUserID, &out.Profile.FirstName, &out.Profile.LastName, &out.Removal)
+	})
+	return out, wrapf(err, "user %s", userID)
 }
 
 // UserHistory reads up to limit of the account's audit records about a person, the

@@ -169,6 +169,7 @@ var planArgs = map[string][]string{
 	"memberSessions":    {"1000001", "{account}", "1000001", "0", "0", "100"},
 	"endMemberSessions": {"1000001", "{account}", "1000001", "0", "0"},
 	"personByID":        {"u-1000001"},
+	"removedUser":       {"{account}", "1000001"},
 	"removalsOfPerson":  {"{account}", "1000001"},
 	"historyOfPerson":   {"{account}", "1000001", "{ids}", "1000100", "1", "51"},
 
