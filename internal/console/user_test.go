@@ -225,9 +225,18 @@ func TestRemovedUserPage(t *testing.T) {
 		if got := signedIn(t, w.Server, helper).get(path); got.status != http.StatusOK || !strings.Contains(got.section("history"), "your roles do not let you see") {
 			t.Errorf("without the audit log: %d\n%s", got.status, got.texts())
 		}
+		restore := `<form method="post" action="` + removal + `/restore">`
+		if look := signedIn(t, w.Server, viewer).get(path); !strings.Contains(page.body, restore) || strings.Contains(look.body, restore) {
+			t.Error("who may restore them is not who is offered to")
+		}
+		c.post(removal+"/restore", url.Values{"user": {"Gone@example.com"}})
+		if back := c.get(path).texts(); !strings.Contains(back, "Profile") {
+			t.Errorf("they were not restored by their page:\n%s", back)
+		}
+		w.Remove(app, `{"orgUserIds":["E7"]}`)
 		// Made again, they are a user like others, with the history of before.
 		w.Users(w.account, "gone@example.com")
-		if again := c.get(path); !strings.Contains(again.texts(), "Profile") || strings.Count(again.section("history"), "removed user") != 2 {
+		if again := c.get(path); !strings.Contains(again.texts(), "Profile") || strings.Count(again.section("history"), "removed user") != 3 {
 			t.Errorf("the page of who was made again:\n%s", again.texts())
 		}
 	})

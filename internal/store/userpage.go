@@ -339,12 +339,8 @@ func (p *userPager) among(ctx context.Context, ids []directory.MemberID, from st
 // fitting reads up to limit of those whom the query is about and who fit, in the
 // order of the key.
 func (p *userPager) fitting(ctx context.Context, query, key string, args []any, limit int) ([]foundUser, error) {
-	args = slices.Clip(args)
-	for _, word := range p.words {
-		args = append(args, word)
-		query += fmt.Sprintf(p.engine.hasWord, len(args))
-	}
-	return p.filtered(ctx, query, key, args, limit)
+	has, args := p.engine.hasWords(p.words, args)
+	return p.filtered(ctx, query+has, key, args, limit)
 }
 
 // filtered is fitting for a query of those who have the words, or may have them.

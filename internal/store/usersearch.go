@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"roster/internal/directory"
@@ -55,6 +56,18 @@ func (tx *Tx) unindexSearch(ctx context.Context, members []directory.MemberID) e
 	return wrapf(tx.exec(ctx, unindexMembers, jsonInts(members)), "take the users out of the index for searches")
 }
 
+// hasWords are the conditions that a profile f has all the words, and the arguments
+// with them.
+func (e *engine) hasWords(words []string, args []any) (conditions string, with []any) {
+	var text strings.Builder
+	with = slices.Clip(args)
+	for _, word := range words {
+		with = append(with, word)
+		fmt.Fprintf(&text, e.hasWord, len(with))
+	}
+	return text.String(), with
+}
+
 // byWords is the query of the index for those who may have all the words, which are
 // one or more.
 func (e *engine) byWords(account directory.AccountID, words []string) index {
@@ -62,11 +75,7 @@ func (e *engine) byWords(account directory.AccountID, words []string) index {
 		return index{}
 	}
 	if e.types.Postgres {
-		args, has := []any{account}, ""
-		for _, word := range words {
-			args = append(args, word)
-			has += fmt.Sprintf(e.hasWord, len(args))
-		}
+		has, args := e.hasWords(words, []any{account})
 		return index{query: usersByWords + has, profiles: profilesByWords + has, args: args}
 	}
 	var trigrams []string

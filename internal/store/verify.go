@@ -29,7 +29,7 @@ FROM accounts a LEFT JOIN audit_heads h ON h.account_id = a.id`
 FROM audit_chain c LEFT JOIN audit_records r ON r.account_id = c.account_id AND r.batch_id = c.batch_id
   LEFT JOIN audit_changes x ON x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
 ORDER BY c.account_id, c.number, r.seq`
-	countAudit    = `SELECT (SELECT COUNT(*) FROM audit_records), (SELECT COUNT(*) FROM audit_changes)`
+	countAudit = `SELECT (SELECT COUNT(*) FROM audit_records), (SELECT COUNT(*) FROM audit_changes)`
 	// Accounts whose number of users is not how many they have.
 	wrongNumbers = `SELECT a.public_id, h.users, (SELECT COUNT(*) FROM live_members m WHERE m.account_id = a.id)
 FROM accounts a JOIN audit_heads h ON h.account_id = a.id
