@@ -28,6 +28,8 @@ func loadPages(f files) pages {
 		"static":    f.path,
 		"link":      link,
 		"stamp":     stamp,
+		"day":       day,
+		"clock":     clock,
 		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"grouped":   grouped,
 		"sentence":  sentence,
@@ -63,8 +65,12 @@ func stamp(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return t.UTC().Format("2 Jan 2006, 15:04 UTC")
+	return day(t) + ", " + clock(t)
 }
+
+// day and clock are the parts of a stamp.
+func day(t time.Time) string   { return t.UTC().Format("2 Jan 2006") }
+func clock(t time.Time) string { return t.UTC().Format("15:04 UTC") }
 
 // grouped is a number with its thousands apart.
 func grouped(n int) string {

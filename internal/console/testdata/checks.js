@@ -32,6 +32,28 @@
   all("script:not([src]), style").forEach((e) => faults.push(`inline: ${name(e)}`));
   if (document.scrollingElement.scrollWidth > innerWidth + 1) faults.push(`wider than the window: ${document.scrollingElement.scrollWidth} of ${innerWidth}`);
 
+  all(".head:has(button, .button)").filter((e) => e.nextElementSibling && shown(e)).forEach((e) => {
+    const gap = e.nextElementSibling.getBoundingClientRect().top - e.getBoundingClientRect().bottom;
+    if (gap < 8) faults.push(`${gap} pixels below a button: ${name(e.nextElementSibling)}`);
+  });
+
+  // A word of a table is broken only where it is too long for any column. What may
+  // end a line, such as a hyphen, is no part of a word here.
+  const ruler = document.createElement("canvas").getContext("2d");
+  const part = document.createRange();
+  all("td").filter(shown).forEach((cell) => {
+    const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let node; (node = walker.nextNode()); ) {
+      ruler.font = getComputedStyle(node.parentElement).font;
+      for (const word of node.data.matchAll(/[\w.@]+/g)) {
+        part.setStart(node, word.index);
+        part.setEnd(node, word.index + word[0].length);
+        const rows = new Set([...part.getClientRects()].map((r) => Math.round(r.bottom)));
+        if (rows.size > 1 && ruler.measureText(word[0]).width < 170) faults.push(`broken: ${word[0]}`);
+      }
+    }
+  });
+
   // Contrast by WCAG 2.2, 4.5 to 1 for all text.
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const known = new Map();
