@@ -165,6 +165,7 @@ type world struct {
 	*rostertest.Server
 	account, other     string
 	app, removal, user string
+	request            string // that restored from the removal
 }
 
 const (
@@ -207,7 +208,10 @@ func newWorld(t *testing.T, dsn string) *world {
 	w.app = app.ClientID
 	s.Users(w.account, left)
 	w.removal = s.Remove(app, `{"deleteEmailIds":["`+left+`"]}`).Header.Get("X-Removal-Id")
-	w.user = userID(t, s, w.account, plain)
+	w.user, w.request = userID(t, s, w.account, plain), "the request"
+	if _, err := s.Roster.RestoreUsers(context.Background(), auth.Operator(), w.account, w.removal, []directory.UserRef{{Text: plain}}, roster.RestoreOptions{RequestID: w.request}); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Roster.FlushNotes(context.Background(), true); err != nil { // not between two dumps
 		t.Fatal(err)
 	}
@@ -224,6 +228,8 @@ func (w *world) fill(pattern string) string {
 			return w.app
 		case "{removal}":
 			return w.removal
+		case "{request}":
+			return url.PathEscape(w.request)
 		case "{user}":
 			return w.user
 		case "{number}":

@@ -226,11 +226,29 @@ func (q *request) restorePage() error {
 
 // restoredView is what came of a restoration that has more to say than how many.
 type restoredView struct {
-	Removal  string
-	Restored int
-	Refused  []refused
-	Staying  int
-	Lost     []directory.LostObject
+	directory.RestorationRecord
+	Removal directory.RemovalRecord
+	Refused []refused // the first of them
+	Staying int
+}
+
+func (q *request) restoredPage() error {
+	removal, err := q.removal()
+	if err != nil {
+		return err
+	}
+	out, err := q.roster.Restoration(q.r.Context(), q.caller, q.account(), &removal.RemovalRecord, q.values["request"])
+	if err != nil {
+		return err
+	}
+	v := restoredView{RestorationRecord: out, Removal: removal.RemovalRecord}
+	for _, r := range out.Refused[:min(len(out.Refused), mostRefused)] {
+		v.Refused = append(v.Refused, refused{Name: r.Ref.Text, Email: r.Email, Reason: r.Reason, Restoring: true})
+	}
+	for _, n := range out.RefusedByReason {
+		v.Staying += n
+	}
+	return q.show("restored", "Users restored", v)
 }
 
 func (q *request) restore() error {
@@ -268,14 +286,8 @@ func (q *request) restore() error {
 	if out.Restored > 0 && len(out.Refused) == 0 && len(out.Lost) == 0 { // the removal's page says it all
 		return q.toRemoval("users-restored")
 	}
-	refused := refusedOf(out.Refs, out.Refused)
-	for i := range refused {
-		refused[i].Restoring = true
-	}
-	return q.show("restored", "Users restored", restoredView{
-		Removal: q.values["removal"], Restored: out.Restored, Refused: refused,
-		Staying: len(out.Refused), Lost: out.Lost,
-	})
+	http.Redirect(q.w, q.r, link("removals", q.values["removal"], "restorations", web.RequestID(ctx)), http.StatusSeeOther)
+	return nil
 }
 
 func (q *request) cancelRemoval() error {

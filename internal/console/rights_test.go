@@ -21,6 +21,7 @@ var (
 	seeRoutes  = []string{
 		"GET /console/apps", "GET /console/apps/{app}",
 		"GET /console/users", "GET /console/users/{user}", "GET /console/removals", "GET /console/removals/{removal}", "GET /console/removals/{removal}/not-removed.csv", "GET /console/removals/{removal}/report.csv",
+		"GET /console/removals/{removal}/restorations/{request}",
 	}
 )
 

@@ -79,6 +79,7 @@ func (c *Console) table() []route {
 		{get, removal + "/not-removed.csv", inside, seeUsers, (*request).failuresFile},
 		{get, removal + "/restore", inside, changeUsers, (*request).restorePage},
 		{postList, removal + "/restore", inside, changeUsers, (*request).restore},
+		{get, removal + "/restorations/{request}", inside, seeUsers, (*request).restoredPage},
 		{post, removal + "/cancel", inside, changeUsers, (*request).cancelRemoval},
 
 		{get, Root + "/apps", inside, see, (*request).appsPage},

@@ -44,6 +44,15 @@ type Restoration struct {
 	Repeated bool
 }
 
+// RestorationRecord is a restoration as it can be read after its call.
+type RestorationRecord struct {
+	Restored int
+	// RefusedByReason counts those who stay out, and Refused names the first of them.
+	RefusedByReason map[Reason]int
+	Refused         []RefusedUser
+	Lost            []LostObject
+}
+
 // RefusedByReason counts the refusals of each reason.
 func (r *Restoration) RefusedByReason() map[Reason]int { return countReasons(r.Refused) }
 

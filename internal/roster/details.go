@@ -106,9 +106,11 @@ func addDetails(record *directory.RemovalRecord, details string) error {
 	return nil
 }
 
-func (d *removalDetails) users() []directory.RefusedUser {
-	users := make([]directory.RefusedUser, len(d.Refused))
-	for i, id := range d.Refused {
+func (d *removalDetails) users() []directory.RefusedUser { return refusedUsers(d.Refused) }
+
+func refusedUsers(kept []keptRefusal) []directory.RefusedUser {
+	users := make([]directory.RefusedUser, len(kept))
+	for i, id := range kept {
 		users[i] = id.user()
 	}
 	return users

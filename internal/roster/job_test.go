@@ -430,7 +430,7 @@ func TestLargeRemovalIsRestored(t *testing.T) {
 		must(t, r.DeleteGroup(ctx, auth.Operator(), account, group))
 		_, err = r.ImportUsers(ctx, auth.Operator(), account, []roster.ImportRow{{Email: refs[7].Text}, {Email: refs[2400].Text}}, roster.ImportOptions{})
 		must(t, err)
-		out, err := r.RestoreUsers(ctx, callerOf(t, dsn, account), "", job.PublicID, nil, roster.RestoreOptions{})
+		out, err := r.RestoreUsers(ctx, callerOf(t, dsn, account), "", job.PublicID, nil, roster.RestoreOptions{RequestID: "id"})
 		must(t, err)
 		if out.Restored != 2498 || len(out.Refused) != 2 || len(out.Lost) != 1 || out.Lost[0].Users != 1799 || r.Counts().UsersRestored != 2498 {
 			t.Errorf("restored %d, refused %+v, lost %+v", out.Restored, out.Refused, out.Lost)
@@ -439,6 +439,11 @@ func TestLargeRemovalIsRestored(t *testing.T) {
 		must(t, err)
 		if n := len(keysOf(t, r, account)); n != 2501 || record.Left() != 2 {
 			t.Errorf("%d members, %d left of the removal", n, record.Left())
+		}
+		kept, err := r.Restoration(ctx, callerOf(t, dsn, account), "", &record, "id")
+		must(t, err)
+		if kept.Restored != 2498 || len(kept.Refused) != 2 || kept.RefusedByReason[directory.ReasonUserExists] != 2 || !slices.Equal(kept.Lost, out.Lost) {
+			t.Errorf("what is kept of it: %+v", kept)
 		}
 		_, err = r.VerifyAudit(ctx, auth.Operator())
 		must(t, err)

@@ -271,15 +271,8 @@ func (re *restoration) spell(ctx context.Context, tx *store.Tx) error {
 
 // describe renders what is personal about the restoration, for the audit log.
 func (re *restoration) describe() ([]byte, error) {
-	return json.Marshal(struct {
-		Subject         string                   `json:"subject,omitempty"`
-		RequestID       string                   `json:"requestId,omitempty"`
-		Restored        int                      `json:"restored"`
-		RefusedByReason map[directory.Reason]int `json:"refusedByReason,omitempty"`
-		Refused         []keptRefusal            `json:"refused,omitempty"`
-		Lost            []directory.LostObject   `json:"lost,omitempty"`
-	}{
-		re.caller.Actor.Label, re.options.RequestID, re.out.Restored,
+	return json.Marshal(restorationDetails{
+		re.caller.Actor.Label, re.options.RequestID, &re.out.Restored,
 		re.out.RefusedByReason(), keepRefusals(re.out.Refs, re.out.Refused, maxRefusedKept), re.out.Lost,
 	})
 }

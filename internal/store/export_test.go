@@ -47,7 +47,7 @@ func (s *Store) HotStatements() map[string]string {
 		statements["indexProfiles"] = indexProfiles
 	}
 	maps.Copy(statements, map[string]string{
-		"membersOfRemoval": membersOfRemoval, "pageOfRemoval": pageOfRemoval, "countOfRemoval": countOfRemoval, "pageOfRemoved": s.engine.pageOfRemoved(), "removedByID": removedByID, "linesOfRemoval": linesOfRemoval, "someOfRemoval": someOfRemoval, "selectAddresses": selectAddresses,
+		"membersOfRemoval": membersOfRemoval, "pageOfRemoval": pageOfRemoval, "countOfRemoval": countOfRemoval, "pageOfRemoved": s.engine.pageOfRemoved(), "removedByID": removedByID, "linesOfRemoval": linesOfRemoval, "detailsOfRemoval": detailsOfRemoval, "someOfRemoval": someOfRemoval, "selectAddresses": selectAddresses,
 		"markRestored": markRestored, "addRestored": addRestored, "selectLost": selectLost,
 		"dropLostGroups": dropLostGroups, "dropLostRoles": dropLostRoles, "dropLostTasks": dropLostTasks,
 		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles, "purgeChanges": purgeChanges, "insertChanges": insertChanges,

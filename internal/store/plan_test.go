@@ -51,6 +51,7 @@ var planArgs = map[string][]string{
 	"pageOfRemoved":    {"{account}", "7", "1001", "51"},
 	"removedByID":      {"{account}", "{ids}"},
 	"linesOfRemoval":   {"{account}", "7", "8", "1000", "1000"},
+	"detailsOfRemoval": {"{account}", "7", "1000000", "100"},
 	"someOfRemoval":    {"{account}", "7", `["user-1@x.example"]`, `["USER-1"]`},
 	"selectAddresses":  {"{account}", "{ids}"},
 	"markRestored":     {"{account}", "{ids}", "7"},

@@ -32,6 +32,12 @@ FROM removals r` + ofJob + ` WHERE r.account_id = $1 ORDER BY r.created_at DESC,
   ORDER BY c.number + 0 LIMIT 1), '')
 FROM removals r` + ofJob + ` WHERE r.account_id = $1 AND r.public_id = $2`
 
+	// What the batches of a removal say, from the newest back.
+	detailsOfRemoval = `SELECT c.number, d.body FROM audit_chain c CROSS JOIN audit_details d
+WHERE c.account_id = $1 AND c.removal_id = $2 AND c.removal_id <> 0 AND c.number + 0 < $3
+  AND d.account_id = c.account_id AND d.batch_id = c.batch_id
+ORDER BY c.number + 0 DESC LIMIT $4`
+
 	// The batches that hold the ids which a job refused.
 	refusalsOfJob = `SELECT seq, account_id, batch_id FROM removal_refusals WHERE account_id = $1 AND removal_id = $2`
 	selectRefused = `SELECT x.seq, d.body FROM (` + refusalsOfJob + ` AND seq > $3 ORDER BY seq LIMIT $4) x CROSS JOIN audit_details d
@@ -103,6 +109,20 @@ func scanRemoval(rows *sql.Rows) (record directory.RemovalRecord, details string
 		record.Purged = fromMicros(purged.Int64)
 	}
 	return record, details, nil
+}
+
+// RemovalDetails reads a part of what transactions that belong to a removal left with
+// RecordDetails: up to limit bodies from before a number in the account's chain back,
+// the newest first, and the number of the last of them.
+func (r *reader) RemovalDetails(ctx context.Context, account directory.AccountID, id directory.RemovalID, before int64, limit int) (bodies []string, last int64, err error) {
+	last = before
+	err = r.each(ctx, func(rows *sql.Rows) error {
+		var body string
+		err := rows.Scan(&last, &body)
+		bodies = append(bodies, body)
+		return err
+	}, detailsOfRemoval, account, id, before, limit)
+	return bodies, last, wrapf(err, "read what was said of a removal")
 }
 
 // JobRefusals reads a part of what a job refused: the bodies of up to limit
