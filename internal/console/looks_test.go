@@ -37,6 +37,7 @@ type album struct {
 	account string
 	jobs    *turns
 	app     string // path of one
+	desk    string // id of a bot
 }
 
 const olga = "olga.owner@example.com"
@@ -144,7 +145,7 @@ func (a *album) userPages() {
 		rostertest.Person{Email: "chris@example.com", OrgUserID: "E10207", FirstName: "Christopher Maximilian", LastName: "von Hohenstein-Wagner"},
 		rostertest.Person{Email: "dana.desk@example.com", FirstName: "Dana"},
 		rostertest.Person{Email: "eli@example.com", OrgUserID: "E10388", FirstName: "Eli", LastName: "Okafor"})
-	s.Bot(account, "Order desk", "dana.desk@example.com")
+	a.desk = s.Bot(account, "Order desk", "dana.desk@example.com")
 	s.Bot(account, "Travel and expenses of all regions, with approvals", "dana.desk@example.com")
 	s.Bot(account, "Onboarding", "eli@example.com")
 	a.shoot("overview", "/console")
@@ -184,6 +185,13 @@ func (a *album) removalPages() (removal string) {
 	a.click(`button[value="chosen"]`)
 	a.wantText("#problem", "Choose whose bots")
 	a.show("remove-owners-wrong")
+	a.server.Bot(a.account, "Desk "+longName[:200], "eli@example.com")
+	if err := a.server.Roster.DeleteBot(a.Context(), auth.Operator(), a.account, a.desk); err != nil {
+		a.Fatal(err)
+	}
+	a.click(`button[value="all"]`)
+	a.wantText("#owners + p + form", "Order desk")
+	a.show("remove-owners-changed")
 	a.running()
 	return removal
 }

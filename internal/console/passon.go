@@ -1,10 +1,9 @@
 package console
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 
@@ -17,12 +16,53 @@ import (
 // that passes the bots on.
 type ownersView struct {
 	Total, Bots int
-	Digest      string    // of who owns which bots, whether shown or not
+	All         ownedBots // also of those who are not shown
 	Shown       []refused // the first of them
 	NewOwner    string    // as it was typed
 	Chosen      []string  // of Shown, by name
 	Error       string
-	Passed      int // bots that NewOwner was just given
+	New, Gone   []ownedBot // since the page before was made
+	Passed      int        // bots that NewOwner was just given
+}
+
+// ownedBots are the names of bots, by their owners as the list names them and by their
+// ids.
+type ownedBots map[string]map[string]string
+
+// ownedBot is one of them.
+type ownedBot struct{ Name, Owner string }
+
+func ownedBotsOf(refs []directory.UserRef, owning []directory.Refusal) ownedBots {
+	all := ownedBots{}
+	for _, r := range owning {
+		bots := make(map[string]string, len(r.Bots))
+		for i := range r.Bots {
+			bots[r.Bots[i].PublicID] = r.Bots[i].Name
+		}
+		all[refs[r.Ref].Text] = bots
+	}
+	return all
+}
+
+// Text is what a form carries.
+func (b ownedBots) Text() (string, error) {
+	text, err := json.Marshal(b)
+	return string(text), err
+}
+
+// without are those of b whom other does not have with the same owner, by name.
+func (b ownedBots) without(other ownedBots) (rest []ownedBot) {
+	for owner, bots := range b {
+		for id, name := range bots {
+			if _, has := other[owner][id]; !has {
+				rest = append(rest, ownedBot{name, owner})
+			}
+		}
+	}
+	slices.SortFunc(rest, func(x, y ownedBot) int {
+		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Owner, y.Owner))
+	})
+	return rest
 }
 
 // Chose reports whether an owner's box was checked.
@@ -31,7 +71,7 @@ func (v ownersView) Chose(name string) bool { return slices.Contains(v.Chosen, n
 // of fills in who owns what.
 func (v ownersView) of(refs []directory.UserRef, owning []directory.Refusal) ownersView {
 	v.Total, v.Bots, v.Shown = len(owning), countBots(owning), refusedOf(refs, owning)
-	v.Digest = digestBots(refs, owning)
+	v.All = ownedBotsOf(refs, owning)
 	return v
 }
 
@@ -40,21 +80,6 @@ func countBots(owning []directory.Refusal) (n int) {
 		n += len(owning[i].Bots)
 	}
 	return n
-}
-
-// digestBots is a text that is another one when anything changes in who owns which
-// bots.
-func digestBots(refs []directory.UserRef, owning []directory.Refusal) string {
-	h := sha256.New()
-	for _, r := range owning {
-		bots := make([]string, len(r.Bots))
-		for i := range r.Bots {
-			bots[i] = r.Bots[i].PublicID
-		}
-		slices.Sort(bots)
-		fmt.Fprintf(h, "%q %q", refs[r.Ref].Text, bots)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // partOwners parts those who are refused for their bots from the others.
@@ -82,7 +107,7 @@ func (q *request) passOnBots() error {
 	form := q.r.PostForm
 	p.Owners.NewOwner, p.Owners.Chosen = form.Get("newOwner"), form["owner"]
 	refs := userRefs(ids, p.ByOrg)
-	owners, problem, err := q.whoseBots(refs, p.Owners)
+	owners, problem, err := q.whoseBots(refs, &p.Owners)
 	if err == nil && problem == "" {
 		problem, err = q.cannotOwn(refs, p.Owners.NewOwner)
 	}
@@ -105,16 +130,21 @@ func (q *request) passOnBots() error {
 	return q.showPreview(http.StatusOK, p, ids)
 }
 
-// whoseBots are those of the list whose bots the form is about, or a problem
-// in words, such as bots that the page did not show.
-func (q *request) whoseBots(refs []directory.UserRef, v ownersView) (owners []directory.UserRef, problem string, err error) {
+// whoseBots are those of the list whose bots the form is about, or a problem in words.
+// Which bots the page did not show, or showed and are gone, it notes in v.
+func (q *request) whoseBots(refs []directory.UserRef, v *ownersView) (owners []directory.UserRef, problem string, err error) {
 	out, err := q.roster.RemoveUsers(q.r.Context(), q.caller, refs, roster.RemovalOptions{DryRun: true})
 	if err != nil {
 		return nil, "", err
 	}
 	owning, _ := partOwners(out.Refused)
-	if digestBots(refs, owning) != q.r.PostForm.Get("bots") {
-		return nil, "Their bots have changed meanwhile. Look at them again.", nil
+	var seen ownedBots
+	if json.Unmarshal([]byte(q.r.PostForm.Get("bots")), &seen) != nil {
+		return nil, "", errForm
+	}
+	now := ownedBotsOf(refs, owning)
+	if v.New, v.Gone = now.without(seen), seen.without(now); len(v.New)+len(v.Gone) > 0 {
+		return nil, "Their bots have changed meanwhile. Nothing was passed on. Look at them again.", nil
 	}
 	chosen := q.r.PostForm.Get("whose") == "chosen"
 	if !chosen && len(v.Chosen) > 0 { // Enter in the field is as the first button

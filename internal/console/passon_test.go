@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -56,9 +57,8 @@ func TestBotsArePassedOnInThePreview(t *testing.T) {
 			"an owner":       {page.passOnForm("bo@example.com", nil), "on the list themselves"},
 			"nobody chosen":  {page.passOnForm(heir, url.Values{"whose": {"chosen"}}), "Choose whose bots"},
 			"not on it":      {page.passOnForm(heir, url.Values{"whose": {"chosen"}, "owner": {owner, "zoe@example.com"}}), "Choose whose bots"},
-			"other bots":     {page.passOnForm(heir, url.Values{"bots": {"2"}}), "changed meanwhile"},
+			"other bots":     {page.passOnForm(heir, url.Values{"bots": {"{}"}}), "changed meanwhile"},
 			"boxes, and all": {page.passOnForm(heir, url.Values{"whose": {"all"}}), "Boxes are checked"},
-			"no bots":        {page.passOnForm(heir, url.Values{"bots": {""}}), "changed meanwhile"},
 		} {
 			wrong.form.Add("owner", "ann@example.com")
 			if !strings.HasPrefix(wrong.text, "Boxes") {
@@ -77,7 +77,7 @@ func TestBotsArePassedOnInThePreview(t *testing.T) {
 				t.Errorf("%s: what was typed is lost\n%s", name, got.body)
 			}
 		}
-		for name, form := range map[string]url.Values{"no list": {"newOwner": {heir}}, "null": {"ids": {"null"}, "newOwner": {heir}}} {
+		for name, form := range map[string]url.Values{"no list": {"newOwner": {heir}}, "null": {"ids": {"null"}, "newOwner": {heir}}, "no bots": page.passOnForm(heir, url.Values{"bots": {""}})} {
 			if got := c.post(post, form); got.status != http.StatusBadRequest {
 				t.Errorf("%s: %d", name, got.status)
 			}
@@ -92,8 +92,9 @@ func TestBotsArePassedOnInThePreview(t *testing.T) {
 		}
 		w.Bot(w.account, "Desk 4", "ann@example.com")
 		page = c.post(post, page.passOnForm(heir, nil))
-		if page.status != http.StatusUnprocessableEntity || !strings.Contains(page.body, "Desk 4") || !strings.Contains(page.body, "changed meanwhile") {
-			t.Fatalf("a bot that was made meanwhile: %d\n%s", page.status, page.body)
+		if texts := page.texts(); page.status != http.StatusUnprocessableEntity || !strings.Contains(texts, "changed meanwhile") ||
+			!regexp.MustCompile(`New\s+Desk 4\s+of\s+ann@example.com\s+Not theirs any more\s+Desk 2\s+of\s+ann@example.com`).MatchString(texts) {
+			t.Fatalf("a bot that was made meanwhile, and one that was deleted: %d\n%s", page.status, texts)
 		}
 		page = c.post(post, page.passOnForm(heir, url.Values{"whose": {"chosen"}, "owner": {"Bo@example.com"}}))
 		if page.told("going") != "2" || !strings.Contains(page.body, "1 bot belongs") {
