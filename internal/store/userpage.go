@@ -221,8 +221,6 @@ type index struct {
 	query string
 	// profiles is the same for their profiles f, with the {key} of the order, or empty.
 	profiles string
-	// members is the same for their live members m, which are narrower, or empty.
-	members string
 	args    []any // of each of them
 }
 
@@ -294,17 +292,14 @@ func (p *userPager) first(ctx context.Context, of index, from string, limit int)
 		}
 		return p.among(ctx, ids, from, limit)
 	}
-	source, key, sort := of.profiles, p.engine.emailKeyOfProfile, p.filtered
-	switch {
-	case p.query.Order == directory.OrderByName:
+	key := p.engine.emailKeyOfProfile
+	if p.query.Order == directory.OrderByName {
 		key = "f.sort_name"
-	case of.members != "" && p.query.Status == "" && p.role == 0:
-		source, key, sort = of.members, "m.email_key", p.sorted
 	}
 	args := slices.Concat(of.args, []any{from})
-	query := source + fmt.Sprintf(isPastKey, len(args))
+	query := of.profiles + fmt.Sprintf(isPastKey, len(args))
 	for n := 4 * limit; ; n *= 8 { // some may have left, or not fit
-		sorted, err := sort(ctx, query, key, args, n)
+		sorted, err := p.filtered(ctx, query, key, args, n)
 		if err != nil {
 			return nil, err
 		}
@@ -344,11 +339,11 @@ func (p *userPager) fitting(ctx context.Context, query, key string, args []any, 
 }
 
 // filtered is fitting for a query of those who have the words, or may have them.
-func (p *userPager) filtered(ctx context.Context, query, key string, args []any, limit int) ([]foundUser, error) {
+func (p *userPager) filtered(ctx context.Context, query, key string, args []any, limit int) (found []foundUser, err error) {
 	args = slices.Clip(args)
-	with := func(condition string, arg any) {
+	with := func(text string, arg any) {
 		args = append(args, arg)
-		query += fmt.Sprintf(condition, len(args))
+		query += fmt.Sprintf(text, len(args))
 	}
 	if p.query.Status != "" {
 		with(hasStatus, p.query.Status)
@@ -357,13 +352,7 @@ func (p *userPager) filtered(ctx context.Context, query, key string, args []any,
 		with(hasRole, p.role)
 		with(orIsOwner, p.owner)
 	}
-	return p.sorted(ctx, query, key, args, limit)
-}
-
-// sorted reads up to limit of those whom the query is about, in the order of the key.
-func (p *userPager) sorted(ctx context.Context, query, key string, args []any, limit int) (found []foundUser, err error) {
-	args = append(slices.Clip(args), limit)
-	query += fmt.Sprintf(inOrder, len(args))
+	with(inOrder, limit)
 	err = p.each(ctx, func(rows *sql.Rows) error {
 		var f foundUser
 		err := rows.Scan(&f.id, &f.key)

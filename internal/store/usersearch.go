@@ -20,9 +20,7 @@ FROM ` + keyedIDs + ` CROSS JOIN member_profiles f WHERE f.account_id = j.accoun
 
 	usersByTrigrams    = `SELECT rowid FROM member_search WHERE member_search MATCH $2`
 	profilesByTrigrams = `SELECT f.member_id, {key} FROM member_search s CROSS JOIN member_profiles f INDEXED BY member_profiles_narrow
-WHERE s.member_search MATCH $2 AND f.account_id = $1 AND f.member_id = s.rowid AND f.sort_name >= ''`
-	membersByTrigrams = `SELECT m.id, {key} FROM member_search s CROSS JOIN live_members m
-WHERE s.member_search MATCH $2 AND m.account_id = $1 AND m.id = s.rowid`
+WHERE s.member_search MATCH $2 AND f.account_id = $1 AND f.member_id = s.rowid`
 	// Of live and removed members, since those can be restored.
 	selectSearched = `SELECT f.account_id, f.member_id, m.email_key, COALESCE(m.org_user_id, ''), f.first_name, f.last_name
 FROM members m JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id
@@ -85,7 +83,7 @@ func (e *engine) byWords(account directory.AccountID, words []string) index {
 		}
 	}
 	args := []any{account, strings.Join(trigrams[:min(len(trigrams), maxTrigrams)], " AND ")}
-	return index{query: usersByTrigrams, profiles: profilesByTrigrams, members: membersByTrigrams, args: args}
+	return index{query: usersByTrigrams, profiles: profilesByTrigrams, args: args}
 }
 
 // searchVersion is the version of the schema that brings the search.

@@ -13,6 +13,7 @@ CREATE INDEX audit_records_person ON audit_records (account_id, person_id, batch
 
 {{if not .Postgres}}
 -- What users are filtered and sorted by, narrow, in the order in which the search
--- finds them.
-CREATE INDEX member_profiles_narrow ON member_profiles (account_id, member_id, status, sort_name) WHERE sort_name >= '';
+-- finds them. The search knows members alone, and to look one up takes a third longer
+-- with the account in front.
+CREATE INDEX member_profiles_narrow ON member_profiles (member_id, account_id, status, sort_name);
 {{end}}
