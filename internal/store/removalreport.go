@@ -10,16 +10,17 @@ import (
 const (
 	// The records by which a removal's people came back or were erased, in the order of
 	// their keys, from behind a place on.
-	recordsOfRemoval = `SELECT c.account_id, r.batch_id, r.seq, r.kind, r.person_id FROM audit_chain c CROSS JOIN audit_records r
+	recordsOfRemoval = `SELECT r.batch_id, r.seq, r.kind, r.person_id FROM audit_chain c CROSS JOIN audit_records r
 WHERE c.account_id = $1 AND c.removal_id = $2 AND c.removal_id <> 0 AND c.batch_id >= $3
   AND r.account_id = c.account_id AND r.batch_id = c.batch_id AND r.seq > CASE WHEN c.batch_id = $3 THEN $4 ELSE 0 END
   AND r.kind IN ('user.restored', 'user.erased')
 ORDER BY c.batch_id, r.seq LIMIT $5`
 
-	// With the people as the account knows them now.
+	// With the people as the account knows them now. "$1" and not x.account_id: without
+	// statistics PostgreSQL would look for the address alone, in all of the index.
 	linesOfRemoval = `SELECT x.batch_id, x.seq, x.kind, p.public_id, COALESCE(f.email, p.email_key, ''), COALESCE(m.org_user_id, '')
 FROM (` + recordsOfRemoval + `) x JOIN persons p ON p.id = x.person_id
-LEFT JOIN live_members m ON m.account_id = x.account_id AND m.email_key = p.email_key
+LEFT JOIN live_members m ON m.account_id = $1 AND m.email_key = p.email_key
 LEFT JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id
 ORDER BY x.batch_id, x.seq`
 )
