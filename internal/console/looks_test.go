@@ -98,6 +98,9 @@ func (a *album) signingIn() {
 }
 
 func (a *album) emptyPages() {
+	a.visit("/console")
+	a.wantText(".empty", "The account is new")
+	a.show("new")
 	a.shoot("no-apps", "/console/apps")
 	a.shoot("no-removals", "/console/removals")
 	a.shoot("nobody", "/console/users?search=nobody+at+all")
@@ -149,6 +152,9 @@ func (a *album) userPages() {
 	s.Bot(account, "Travel and expenses of all regions, with approvals", "dana.desk@example.com")
 	s.Bot(account, "Onboarding", "eli@example.com")
 	a.shoot("overview", "/console")
+	if ask[bool](a.tab, `document.querySelector(".empty") !== null`) {
+		a.Error("an account with users and apps is shown as new")
+	}
 	a.shoot("user", "/console/users/"+sampleUser(a.T, s, account))
 	a.shoot("user-bare", "/console/users/"+userID(a.T, s, account, "bo@example.com"))
 	a.shoot("user-owner", "/console/users/"+userID(a.T, s, account, olga))
