@@ -165,7 +165,7 @@ func inWords(value json.RawMessage) string {
 // fieldLabels are what a page calls what can be changed of a user, by the names on
 // the wire.
 var fieldLabels = map[string]string{
-	"emailId": "Email Id", "orgUserId": "Org user id", "status": "Status",
+	"ownerId": "Owner", "emailId": "Email Id", "orgUserId": "Org user id", "status": "Status",
 	"canCreateBot": "Creates bots", "isDeveloper": "Developer", "hasDataTableAndViewAccess": "Data tables", "assignBotTasks": "Bot tasks",
 	"firstName": "First name", "lastName": "Last name", "companyName": "Company", "dept": "Department",
 	"companyContactPhone": "Company phone", "worknumber": "Work number", "street": "Street", "suiteNo": "Suite",

@@ -201,6 +201,10 @@ func TestRemovedUserPage(t *testing.T) {
 		if page := c.get(path).texts(); !strings.Contains(page, "Profile") || strings.Contains(page, "They are out") {
 			t.Errorf("the page of who is back:\n%s", page)
 		}
+		w.Bot(w.account, "Desk <1>", "gone@example.com")
+		if _, err := w.Roster.TransferBots(context.Background(), auth.Operator(), w.account, []directory.UserRef{{Text: "gone@example.com"}}, owner, ""); err != nil {
+			t.Fatal(err)
+		}
 		second := w.Remove(app, `{"deleteEmailIds":["gone@example.com","bare@example.com"]}`).Header.Get("X-Removal-Id")
 		removal := "/console/removals/" + second
 		if people := c.get(removal); !strings.Contains(people.body, `href="`+path+`"`) || !strings.Contains(people.body, `href="`+bare+`"`) {
@@ -209,7 +213,7 @@ func TestRemovedUserPage(t *testing.T) {
 		page := c.get(path)
 		for section, want := range map[string][]string{
 			"removed": {"Gone@example.com", "E7", "App cs-"},
-			"history": {"removed user gone@example.com", "restored user gone@example.com", "created user gone@example.com"},
+			"history": {"removed user gone@example.com", "restored user gone@example.com", "created user gone@example.com", `passed bot "Desk <1>" on from user gone@example.com`},
 		} {
 			for _, text := range want {
 				if got := page.section(section); !strings.Contains(got, text) {

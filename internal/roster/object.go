@@ -41,8 +41,8 @@ func (r *Roster) DeleteBot(ctx context.Context, caller auth.Caller, accountID, b
 // is named by its public id. It reports whether they were not so already; if
 // they were, nothing is written.
 func (r *Roster) TransferBot(ctx context.Context, caller auth.Caller, accountID, botID, newOwner string) (changed bool, err error) {
-	return r.transfer(ctx, caller, accountID, newOwner, botID, func(tx *store.Tx, owner directory.Candidate) (*store.OwnerChange, error) {
-		return tx.TransferBot(ctx, botID, owner)
+	return r.transfer(ctx, caller, accountID, newOwner, func(tx *store.Tx, owner directory.Candidate) (bool, error) {
+		return tx.TransferBot(ctx, botID, owner, ownerNote)
 	})
 }
 
@@ -87,8 +87,7 @@ func (r *Roster) TransferBots(ctx context.Context, caller auth.Caller, accountID
 	return n, nil
 }
 
-// ownerNote is what the record of a bot says, or without one that of the account,
-// that has another owner.
+// ownerNote is a store.OwnerNote.
 func ownerNote(botID string, owners store.OwnerChange) ([]byte, error) {
 	return json.Marshal(objectNote{
 		BotID: botID, Before: objectFields{Owner: owners.Before}, After: objectFields{Owner: owners.After},
@@ -103,27 +102,19 @@ func (r *Roster) TransferAccount(ctx context.Context, caller auth.Caller, accoun
 	if err := caller.RequireOperator(); err != nil {
 		return false, err
 	}
-	return r.transfer(ctx, caller, accountID, newOwner, "", func(tx *store.Tx, owner directory.Candidate) (*store.OwnerChange, error) {
-		return tx.TransferAccount(ctx, owner)
+	return r.transfer(ctx, caller, accountID, newOwner, func(tx *store.Tx, owner directory.Candidate) (bool, error) {
+		return tx.TransferAccount(ctx, owner, ownerNote)
 	})
 }
 
-// transfer runs fn in a transaction in which the new owner cannot leave, and records
-// who owned the bot, or without one the account, before.
-func (r *Roster) transfer(ctx context.Context, caller auth.Caller, accountID, newOwner, botID string,
-	fn func(*store.Tx, directory.Candidate) (*store.OwnerChange, error),
+// transfer runs fn in a transaction in which the new owner cannot leave.
+func (r *Roster) transfer(ctx context.Context, caller auth.Caller, accountID, newOwner string,
+	fn func(*store.Tx, directory.Candidate) (changed bool, err error),
 ) (changed bool, err error) {
 	err = r.attach(ctx, caller, accountID, []string{newOwner}, func(tx *store.Tx, found []directory.Candidate) error {
-		owners, err := fn(tx, found[0])
-		if err == nil && owners == nil {
+		changed, err := fn(tx, found[0])
+		if err == nil && !changed {
 			err = errAsItIs
-		}
-		if err != nil {
-			return err
-		}
-		note, err := ownerNote(botID, *owners)
-		if err == nil {
-			tx.Note(note)
 		}
 		return err
 	})

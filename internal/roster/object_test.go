@@ -172,18 +172,18 @@ func TestTransferMovesOwnershipAndNothingElse(t *testing.T) {
 		op := auth.Operator()
 		before := o.list(allRoles)
 		must(t, wantDone(o.roster.TransferBot(ctxBackground, callerOf(t, dsn, o.one), o.one, o.desk, " BO@x.io")))
-		if got := o.kinds(); !slices.Equal(got, []string{"bot.owner"}) {
+		if got := o.kinds(); !slices.Equal(got, []string{"bot.owner", "bot.owner.left"}) {
 			t.Errorf("records %q", got)
 		}
-		o.want("the record is about", lastOwner, "bo@x.io")
+		o.want("the records are about", lastOwner, "ann@x.io", "bo@x.io")
 		o.want("the bot's owner", botOwner, "bo@x.io")
 		o.remove("ann@x.io")
 
 		must(t, wantDone(o.roster.TransferAccount(ctxBackground, op, o.one, "bo@x.io")))
-		if got := o.kinds(); !slices.Equal(got, []string{"account.owner"}) {
+		if got := o.kinds(); !slices.Equal(got, []string{"account.owner", "account.owner.left"}) {
 			t.Errorf("records %q", got)
 		}
-		o.want("the record is about", lastOwner, "bo@x.io")
+		o.want("the records are about", lastOwner, "bo@x.io", "owner@one.example")
 		o.want("the accounts' owners", accountOwner, "One bo@x.io", "Two owner@two.example")
 		o.remove("owner@one.example") // a member as any other
 		out, err := o.roster.RemoveUsers(ctxBackground, callerOf(t, dsn, o.one), []directory.UserRef{{Text: "bo@x.io"}}, roster.RemovalOptions{})
@@ -251,7 +251,7 @@ func TestTransferOfAllBotsOfSome(t *testing.T) {
 		must(t, wantCount(3)(transfer("BO@x.io", "ann@x.io", "bo@x.io")))
 		o.want("the bots", bots, "Desk bo@x.io", "Of ann@x.io bo@x.io", "Of ann@x.io bo@x.io", "Of bo@x.io bo@x.io", "Of owner@one.example owner@one.example")
 		o.want("the records", `SELECT r.kind || ' ' || p.email_key FROM audit_records r JOIN persons p ON p.id = r.person_id WHERE r.batch_id = (SELECT MAX(batch_id) FROM audit_chain)`,
-			"bot.owner bo@x.io", "bot.owner bo@x.io", "bot.owner bo@x.io")
+			"bot.owner bo@x.io", "bot.owner bo@x.io", "bot.owner bo@x.io", "bot.owner.left ann@x.io", "bot.owner.left ann@x.io", "bot.owner.left ann@x.io")
 		o.want("whose they were", `SELECT DISTINCT p.email_key FROM audit_changes c CROSS JOIN persons p
 WHERE c.batch_id = (SELECT MAX(batch_id) FROM audit_chain) AND c.body LIKE '%"before":{"ownerId":"' || p.public_id || '"}%'`, "ann@x.io")
 		o.remove("ann@x.io")

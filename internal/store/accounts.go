@@ -66,23 +66,25 @@ func (tx *Tx) SetRateLimits(ctx context.Context, limits *directory.RateLimits) e
 	return wrapf(tx.execRows(ctx, 1, setRateLimits, tx.account, text), "set the account's rate limits")
 }
 
-// TransferAccount makes a held member the owner of the account. It returns nil, and
-// writes and records nothing, when they were so already. Who owned it stays a member.
-func (tx *Tx) TransferAccount(ctx context.Context, owner directory.Candidate) (*OwnerChange, error) {
+// TransferAccount makes a held member the owner of the account. It reports whether
+// they were not so already; if they were, nothing is written and recorded. Who owned it
+// stays a member.
+func (tx *Tx) TransferAccount(ctx context.Context, owner directory.Candidate, note OwnerNote) (changed bool, err error) {
 	var before directory.MemberID
 	if err := tx.row(ctx, selectAccountOwner+tx.engine.lockRows, tx.account).Scan(&before); err != nil {
-		return nil, wrapf(err, "lock the account")
+		return false, wrapf(err, "lock the account")
 	}
 	if before == owner.Member {
-		return nil, nil
+		return false, nil
 	}
-	change, err := tx.ownerChange(ctx, before, owner.Member)
+	change, err := tx.ownerChange(ctx, before, owner)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
+	body, err := note("", change)
 	tx.later(1, setAccountOwner, tx.account, owner.Member)
-	tx.Record(directory.AuditRun{Kind: directory.AuditAccountOwner, Object: int64(tx.account), Persons: []directory.PersonID{owner.Person}})
-	return change, nil
+	change.record(tx, directory.AuditAccountOwner, directory.AuditAccountOwnerLeft, int64(tx.account), body)
+	return true, err
 }
 
 // Account finds an account by its public id. The error wraps

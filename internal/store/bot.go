@@ -12,14 +12,14 @@ const (
 	selectBots  = `SELECT id, public_id, name, owner_id, created_at FROM bots WHERE account_id = $1 AND (public_id = $2 OR name = $2) ORDER BY created_at, id`
 	setBotOwner = `UPDATE bots SET owner_id = $3 WHERE account_id = $1 AND id = $2`
 
-	selectOwners = `SELECT p.public_id, q.public_id
+	selectOwners = `SELECT m.person_id, p.public_id, q.public_id
 FROM live_members m JOIN persons p ON p.id = m.person_id, live_members n JOIN persons q ON q.id = n.person_id
 WHERE m.account_id = $1 AND m.id = $2 AND n.account_id = $1 AND n.id = $3`
 
 	// The bots of members but for those of the new owner. Bots are looked up twice as
 	// in selectOwner; that the second look names the owner too leaves out a bot that
 	// somebody else has passed on while this one waited for its row.
-	selectBotsOf = `SELECT b.id, b.public_id, p.public_id, q.public_id
+	selectBotsOf = `SELECT b.id, b.public_id, m.person_id, p.public_id, q.public_id
 FROM ` + keyedIDs + ` CROSS JOIN bots o CROSS JOIN bots b
 CROSS JOIN live_members m CROSS JOIN persons p CROSS JOIN live_members n CROSS JOIN persons q
 WHERE o.account_id = j.account_id AND o.owner_id = j.id AND b.account_id = o.account_id AND b.id = o.id AND b.owner_id = j.id
@@ -38,62 +38,67 @@ func (tx *Tx) bot(ctx context.Context, lock, publicID string) (directory.Bot, er
 }
 
 // OwnerChange is who owned something and who does from now on, by their user ids.
-type OwnerChange struct{ Before, After string }
+type OwnerChange struct {
+	Before, After string
+	from, to      directory.PersonID
+}
 
-// TransferBot makes a held member the owner of a bot. It returns nil, and writes and
-// records nothing, when they were so already. The error wraps
+// OwnerNote makes what the records say of a bot, or where botID is empty of the
+// account, that has another owner: a JSON object.
+type OwnerNote func(botID string, owners OwnerChange) ([]byte, error)
+
+// record leaves a record for who owns something from now on, and one for who did.
+func (c OwnerChange) record(tx *Tx, now, left directory.AuditKind, object int64, note []byte) {
+	tx.Record(directory.AuditRun{Kind: now, Object: object, Persons: []directory.PersonID{c.to}, Note: note})
+	tx.Record(directory.AuditRun{Kind: left, Object: object, Persons: []directory.PersonID{c.from}, Note: note})
+}
+
+// TransferBot makes a held member the owner of a bot. It reports whether they were
+// not so already; if they were, nothing is written and recorded. The error wraps
 // directory.ErrNotFound when the account has no such bot.
-func (tx *Tx) TransferBot(ctx context.Context, publicID string, owner directory.Candidate) (*OwnerChange, error) {
+func (tx *Tx) TransferBot(ctx context.Context, publicID string, owner directory.Candidate, note OwnerNote) (changed bool, err error) {
 	bot, err := tx.bot(ctx, tx.engine.lockRows, publicID)
 	if err != nil || bot.Owner == owner.Member {
-		return nil, err
+		return false, err
 	}
-	change, err := tx.ownerChange(ctx, bot.Owner, owner.Member)
+	change, err := tx.ownerChange(ctx, bot.Owner, owner)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
+	body, err := note(publicID, change)
 	tx.later(1, setBotOwner, tx.account, bot.ID, owner.Member)
-	tx.Record(directory.AuditRun{Kind: directory.AuditBotOwner, Object: int64(bot.ID), Persons: []directory.PersonID{owner.Person}})
-	return change, nil
+	change.record(tx, directory.AuditBotOwner, directory.AuditBotOwnerLeft, int64(bot.ID), body)
+	return true, err
 }
 
 // TransferBots makes a held member the owner of all bots of other held members, and
-// returns how many these are. Each has a record with what note says about it, by
-// the bot's public id. Nothing is written and recorded when there are none.
-func (tx *Tx) TransferBots(ctx context.Context, owners []directory.Candidate, owner directory.Candidate,
-	note func(botID string, owners OwnerChange) ([]byte, error),
-) (int, error) {
+// returns how many these are. Nothing is written and recorded when there are none.
+func (tx *Tx) TransferBots(ctx context.Context, owners []directory.Candidate, owner directory.Candidate, note OwnerNote) (int, error) {
 	var bots []directory.BotID
-	var runs []directory.AuditRun
 	err := tx.each(ctx, func(rows *sql.Rows) error {
 		var bot directory.Bot
-		var change OwnerChange
-		if err := rows.Scan(&bot.ID, &bot.PublicID, &change.Before, &change.After); err != nil {
+		change := OwnerChange{to: owner.Person}
+		if err := rows.Scan(&bot.ID, &bot.PublicID, &change.from, &change.Before, &change.After); err != nil {
 			return err
 		}
 		body, err := note(bot.PublicID, change)
 		bots = append(bots, bot.ID)
-		runs = append(runs, directory.AuditRun{
-			Kind: directory.AuditBotOwner, Object: int64(bot.ID), Persons: []directory.PersonID{owner.Person}, Note: body,
-		})
+		change.record(tx, directory.AuditBotOwner, directory.AuditBotOwnerLeft, int64(bot.ID), body)
 		return err
 	}, selectBotsOf+tx.engine.lockOf("b"), tx.account, idsOf(owners), owner.Member)
 	if err != nil || len(bots) == 0 {
 		return 0, wrapf(err, "find the bots")
 	}
 	tx.later(len(bots), setBotOwners, tx.account, jsonInts(bots), owner.Member)
-	for _, run := range runs {
-		tx.Record(run)
-	}
 	return len(bots), nil
 }
 
 // ownerChange reads the user ids of an owner and of who takes their place. Neither
 // can leave before the commit: the one owns, and the other is held.
-func (tx *Tx) ownerChange(ctx context.Context, before, after directory.MemberID) (*OwnerChange, error) {
-	var change OwnerChange
-	err := tx.row(ctx, selectOwners, tx.account, before, after).Scan(&change.Before, &change.After)
-	return &change, wrapf(err, "find the owners")
+func (tx *Tx) ownerChange(ctx context.Context, before directory.MemberID, after directory.Candidate) (OwnerChange, error) {
+	change := OwnerChange{to: after.Person}
+	err := tx.row(ctx, selectOwners, tx.account, before, after.Member).Scan(&change.from, &change.Before, &change.After)
+	return change, wrapf(err, "find the owners")
 }
 
 // FindBots returns the bots of the account that have this public id or name, in
