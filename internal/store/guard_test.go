@@ -58,6 +58,7 @@ var mayTouchBase = map[string]string{
 	"pageOfRemoval":        "the restoration is about those who left",
 	"countOfRemoval":       "the restoration is about those who left",
 	"pageOfRemoved":        "the list is about those who left",
+	"endedMembers":         "it is about those who left",
 	"removalsOfPerson":     "it is about those who left",
 	"removedUser":          "it is about those who left",
 	"removedByID":          "the list is about those who left",

@@ -17,20 +17,20 @@ const (
 
 	recordsOfPerson = ` r.account_id = $1 AND r.person_id = $2 AND r.person_id <> 0 AND r.kind <> 'user.deleted'`
 
-	// Of memberships that are ended now: what made a member names it. And those that were
-	// ended once: from there they came back, or were erased.
-	removalsOfPerson = `SELECT m.removal_id FROM audit_records r{byPerson} CROSS JOIN audit_changes x CROSS JOIN members m
+	// Their memberships that are ended now: what made a member names it.
+	endedMembers = `(SELECT m.account_id, m.id, m.org_user_id, m.removal_id FROM audit_records r{byPerson} CROSS JOIN audit_changes x CROSS JOIN members m
 WHERE` + recordsOfPerson + ` AND r.kind = 'user.created' AND x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
-  AND m.account_id = x.account_id AND m.id = x.member_id AND m.removal_id IS NOT NULL
+  AND m.account_id = x.account_id AND m.id = x.member_id AND m.removal_id IS NOT NULL) e`
+
+	removedUser = `SELECT e.id, p.id, p.public_id, f.email, COALESCE(e.org_user_id, ''), f.first_name, f.last_name, v.public_id
+FROM ` + endedMembers + ` CROSS JOIN persons p CROSS JOIN member_profiles f CROSS JOIN removals v
+WHERE p.id = $2 AND f.account_id = e.account_id AND f.member_id = e.id AND v.account_id = e.account_id AND v.id = e.removal_id
+ORDER BY v.created_at DESC, v.id DESC LIMIT 1`
+
+	// Of those that were ended once they came back, or were erased.
+	removalsOfPerson = `SELECT e.removal_id FROM ` + endedMembers + `
 UNION SELECT c.removal_id FROM audit_records r{byPerson} CROSS JOIN audit_chain c
 WHERE` + recordsOfPerson + ` AND r.kind IN ('user.restored', 'user.erased') AND c.account_id = r.account_id AND c.batch_id = r.batch_id`
-
-	removedUser = `SELECT m.id, p.id, p.public_id, f.email, COALESCE(m.org_user_id, ''), f.first_name, f.last_name, v.public_id
-FROM persons p CROSS JOIN audit_records r{byPerson} CROSS JOIN audit_changes x CROSS JOIN members m CROSS JOIN member_profiles f CROSS JOIN removals v
-WHERE p.id = $2 AND` + recordsOfPerson + ` AND r.kind = 'user.created' AND x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
-  AND m.account_id = x.account_id AND m.id = x.member_id AND m.removal_id IS NOT NULL
-  AND f.account_id = m.account_id AND f.member_id = m.id AND v.account_id = m.account_id AND v.id = m.removal_id
-ORDER BY v.created_at DESC, v.id DESC LIMIT 1`
 
 	historyOfPerson = `SELECT c.number, c.created_at, c.actor_kind, c.actor_id, c.removal_id, c.hash, h.seq, h.kind, h.object_id, COALESCE(x.body, '')
 FROM (

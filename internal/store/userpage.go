@@ -221,7 +221,7 @@ type index struct {
 	query string
 	// profiles is the same for their profiles f, with the {key} of the order, or empty.
 	profiles string
-	args    []any // of each of them
+	args     []any // of each of them
 }
 
 // indexes are the queries by which those who may fit are found, the best first.
