@@ -85,12 +85,13 @@ func (s *postgresServer) dsn(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
 }
 
-// create copies a template. PostgreSQL refuses two copies of one at once, so
-// they take turns.
+// create copies a template, file by file: the other way, through the log, is for
+// large servers and takes three times as long. PostgreSQL refuses two copies of
+// one at once, so they take turns.
 func (s *postgresServer) create(name, template string) error {
 	createMu.Lock()
 	defer createMu.Unlock()
-	return s.exec("CREATE DATABASE " + name + " TEMPLATE " + template)
+	return s.exec("CREATE DATABASE " + name + " TEMPLATE " + template + " STRATEGY file_copy")
 }
 
 var createMu sync.Mutex
@@ -146,7 +147,7 @@ func initPostgres() (s *postgresServer, err error) {
 	if s.bin, err = postgresBin(); err != nil {
 		return nil, err
 	}
-	if s.dir, err = os.MkdirTemp("", "roster-postgres-"); err != nil {
+	if s.dir, err = makeServerDir(); err != nil {
 		return nil, err
 	}
 	defer func() {
