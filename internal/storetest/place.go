@@ -13,7 +13,7 @@ import (
 // memory, where the machine has enough of it.
 const (
 	memory     = "/dev/shm"
-	memoryFree = 8 << 30 // several times what the largest package needs
+	memoryFree = 8 << 30 // for the packages that are tested at once, with room to spare
 )
 
 // makeServerDir makes the directory of a server. One that a killed test binary

@@ -140,7 +140,7 @@ func startPostgres() (*postgresServer, error) {
 	return s, migrateTemplate(s.dsn(templateName))
 }
 
-// initPostgres makes the data of a server in a temporary directory, and finds
+// initPostgres makes the data of a server in a directory of its own, and finds
 // a port for it. With an error nothing is left behind.
 func initPostgres() (s *postgresServer, err error) {
 	s = &postgresServer{}
