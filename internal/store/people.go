@@ -24,7 +24,7 @@ SELECT $1, CAST(j.value->>0 AS BIGINT), j.value->>1, j.value->>2, j.value->>3, j
   CAST(j.value->>15 AS BIGINT), CAST(j.value->>16 AS BIGINT), CAST(j.value->>17 AS BIGINT), j.value->>18, j.value->>19, $3 FROM json_each($2) j`
 	updateOrgIDs = `UPDATE members SET org_user_id = j.value->>1
 FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(value->>0 AS BIGINT) AS id, value FROM json_each($2) ` + list + `) j
-WHERE members.account_id = j.account_id AND members.id = j.id AND members.removal_id IS NULL`
+WHERE members.account_id = j.account_id AND members.id = j.id AND (members.removal_id IS NULL) IS TRUE`
 )
 
 // MemberIDs is how many ids CreateMembers needs for n members.
