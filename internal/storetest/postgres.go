@@ -32,6 +32,7 @@ const templateName = "roster_template"
 type postgresServer struct {
 	bin        string
 	dir        string
+	inUse      *os.File // keeps others from removing dir
 	credential *syscall.Credential
 	port       int
 	admin      *sql.DB
@@ -142,19 +143,19 @@ func startPostgres() (*postgresServer, error) {
 
 // initPostgres makes the data of a server in a directory of its own, and finds
 // a port for it. With an error nothing is left behind.
-func initPostgres() (s *postgresServer, err error) {
-	s = &postgresServer{}
-	if s.bin, err = postgresBin(); err != nil {
-		return nil, err
-	}
-	if s.dir, err = makeServerDir(); err != nil {
-		return nil, err
-	}
+func initPostgres() (_ *postgresServer, err error) {
+	s := &postgresServer{}
 	defer func() {
 		if err != nil {
 			_ = os.RemoveAll(s.dir)
 		}
 	}()
+	if s.bin, err = postgresBin(); err != nil {
+		return nil, err
+	}
+	if s.dir, s.inUse, err = makeServerDir(); err != nil {
+		return nil, err
+	}
 	if s.credential, err = serverUser(s.dir); err != nil {
 		return nil, err
 	}
