@@ -65,7 +65,7 @@ func (r *Roster) Restoration(ctx context.Context, caller auth.Caller, accountID 
 func (d *restorationDetails) addTo(out *directory.RestorationRecord) {
 	out.Restored += *d.Restored
 	out.Lost = directory.AddLost(out.Lost, d.Lost)
-	if len(d.Refused) > 0 {
+	if len(d.Refused) > 0 && out.Refused == nil { // an earlier one of the same id has others
 		out.RefusedByReason, out.Refused = d.RefusedByReason, refusedUsers(d.Refused)
 	}
 }

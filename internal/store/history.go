@@ -22,10 +22,11 @@ const (
 WHERE` + recordsOfPerson + ` AND r.kind = 'user.created' AND x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
   AND m.account_id = x.account_id AND m.id = x.member_id AND m.removal_id IS NOT NULL) e`
 
+	// The membership that began last ended last: a removal may be older than what it ends.
 	removedUser = `SELECT e.id, p.id, p.public_id, f.email, COALESCE(e.org_user_id, ''), f.first_name, f.last_name, v.public_id
 FROM ` + endedMembers + ` CROSS JOIN persons p CROSS JOIN member_profiles f CROSS JOIN removals v
 WHERE p.id = $2 AND f.account_id = e.account_id AND f.member_id = e.id AND v.account_id = e.account_id AND v.id = e.removal_id
-ORDER BY v.created_at DESC, v.id DESC LIMIT 1`
+ORDER BY f.created_at DESC, e.id DESC LIMIT 1`
 
 	// Of those that were ended once they came back, or were erased.
 	removalsOfPerson = `SELECT e.removal_id FROM ` + endedMembers + `

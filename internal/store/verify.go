@@ -58,9 +58,6 @@ func (s *Store) VerifyAudit(ctx context.Context) (AuditReport, error) {
 		if err := r.each(ctx, checkDetails, selectDetails); err != nil {
 			return err
 		}
-		if err := r.each(ctx, wrongNumber, wrongNumbers); err != nil {
-			return err
-		}
 		var records, changes int
 		if err := r.row(ctx, countAudit).Scan(&records, &changes); err != nil {
 			return err
@@ -71,7 +68,7 @@ func (s *Store) VerifyAudit(ctx context.Context) (AuditReport, error) {
 		if changes != v.changes {
 			return fmt.Errorf("%w: %d changes belong to no record", ErrBroken, changes-v.changes)
 		}
-		return nil
+		return r.each(ctx, wrongNumber, wrongNumbers)
 	})
 	return v.report, err
 }
@@ -233,7 +230,7 @@ func wrongNumber(rows *sql.Rows) error {
 	if err := rows.Scan(&account, &kept, &users); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: account %s has %d users, and is said to have %d", ErrBroken, account, users, kept)
+	return fmt.Errorf("%w: account %s has %d users, and the row at the end of its chain counts %d", ErrBroken, account, users, kept)
 }
 
 func checkDetails(rows *sql.Rows) error {
