@@ -66,8 +66,8 @@ func (r *Roster) eachOut(ctx context.Context, account directory.AccountID, id di
 }
 
 // eachNotOut is the part about the others whom the removal has ended, at most so many.
-// It comes after those who are out: whoever is restored or erased while they are read
-// is there twice then, and nobody is missed.
+// It comes after those who are out, so that nobody is missed: whoever is restored or
+// erased while they are read would be there twice, and the report is broken off.
 func (r *Roster) eachNotOut(ctx context.Context, account directory.AccountID, record *directory.RemovalRecord, left int, yield func([]directory.RemovalLine) error) error {
 	for place := (store.RecordPlace{}); ; {
 		lines, last, err := r.store.RemovalLines(ctx, account, record.ID, place, linesAtOnce)

@@ -25,7 +25,7 @@ type restorationDetails struct {
 const restorationsAtOnce = 100
 
 // Restoration returns what came of the restoration of a removal that the request with
-// the id made, for as long as anybody of the removal is kept. The account and the right
+// the id made, until the removal is closed. The account and the right
 // to it are as for Removals. The error wraps directory.ErrNotFound when there is none.
 func (r *Roster) Restoration(ctx context.Context, caller auth.Caller, accountID string, record *directory.RemovalRecord, requestID string) (directory.RestorationRecord, error) {
 	account, err := r.ownAccountToSee(ctx, caller, accountID, directory.ScopeUserManagement)

@@ -28,7 +28,7 @@ FROM ` + endedMembers + ` CROSS JOIN persons p CROSS JOIN member_profiles f CROS
 WHERE p.id = $2 AND f.account_id = e.account_id AND f.member_id = e.id AND v.account_id = e.account_id AND v.id = e.removal_id
 ORDER BY f.created_at DESC, e.id DESC LIMIT 1`
 
-	// Of those that were ended once they came back, or were erased.
+	// The removals of these, and of memberships that came back or were erased.
 	removalsOfPerson = `SELECT e.removal_id FROM ` + endedMembers + `
 UNION SELECT c.removal_id FROM audit_records r{byPerson} CROSS JOIN audit_chain c
 WHERE` + recordsOfPerson + ` AND r.kind IN ('user.restored', 'user.erased') AND c.account_id = r.account_id AND c.batch_id = r.batch_id`
