@@ -3,9 +3,15 @@
 SHELL := /bin/bash
 LINT := go tool -modfile=tools/go.mod golangci-lint
 GOTESTSUM := go tool -modfile=tools/go.mod gotestsum
+# What the test binaries of a run share: one PostgreSQL server, the built program.
+TESTRUN := go run ./internal/testrun
+# Arguments of go test, such as ARGS='-run TestRestore ./internal/roster'.
+ARGS ?= ./...
+# A factor for test-long: 1 takes two hours, 10 a night.
+LONG ?= 1
 FUZZTIME ?= 10s
-# The race detector watches our code. SQLite, which is C made into Go, would take
-# most of the time, and a program that ends waits a second for late findings.
+# The race detector watches our code. SQLite, which is C translated to Go, would take
+# most of the time.
 RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false
 export GORACE ?= atexit_sleep_ms=10
 
@@ -26,19 +32,24 @@ deps: ## Install what the tests need and the machine lacks
 	./tools/deps
 
 .PHONY: test
-test: deps ## Run all tests, on SQLite and on a PostgreSQL of their own, with the race detector
-	$(GOTESTSUM) --format pkgname -- $(RACE) -timeout 60m ./...
+test: deps ## Run all tests in their quick form, on SQLite and PostgreSQL: 8 minutes
+	$(TESTRUN) $(GOTESTSUM) --format pkgname -- -timeout 20m $(ARGS)
+
+.PHONY: race
+race: deps ## Run the tests of concurrent code with the race detector: 3 minutes
+	$(TESTRUN) ./tools/race $(RACE)
 
 .PHONY: test-long
-test-long: deps ## Run the long forms of the tests that have one: hours, not minutes
-	ROSTER_TEST_LONG=1 $(GOTESTSUM) --format standard-verbose -- -timeout 8h ./cmd/roster ./internal/cli ./internal/roster ./internal/publicapi ./internal/server
+test-long: deps ## Run all tests in their long form and fuzz, before a release: 2 hours, times LONG
+	ROSTER_TEST_LONG=$(LONG) $(TESTRUN) $(GOTESTSUM) --format pkgname -- -timeout 12h ./...
+	./tools/fuzz $$((30 * $(LONG)))s
 
 .PHONY: bench
 bench: deps ## Compare removals with raw SQL, on both engines
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz target for FUZZTIME
+fuzz: ## Run each fuzz target for FUZZTIME: 16 targets, 10 s each unless set
 	./tools/fuzz $(FUZZTIME)
 
 .PHONY: vectors
@@ -61,7 +72,7 @@ lint: ## Check format, vet and lint, and that go.mod is tidy
 	go mod tidy -diff
 
 .PHONY: check
-check: lint test ## What a change must pass
+check: lint race test ## What a change must pass
 
 .PHONY: cover
 cover: ## Show how much of each package the tests reach

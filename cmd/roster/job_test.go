@@ -145,10 +145,10 @@ func (j *jobTest) read() (state jobState) {
 // everybody was handled exactly once.
 func TestKilledServerDoesJobOnce(t *testing.T) {
 	t.Parallel()
-	const kills = 20
-	n, chunk := 4000, "25"
-	if long {
-		n, chunk = 862_000, "1000" // 1,000,000 ids
+	const kills = 12
+	n, chunk := storetest.Count(2000, 86_200), "25" // of 100,000 ids in the long form
+	if storetest.Long() {
+		chunk = "1000"
 	}
 	seed := uint64(time.Now().UnixNano())
 	for _, engine := range storetest.Engines {
@@ -254,13 +254,10 @@ const (
 //nolint:tparallel // in the long form they would disturb each other
 func TestCallsDuringAJob(t *testing.T) {
 	t.Parallel()
-	n, calls := 20_000, 300
-	if long {
-		n, calls = 862_000, 3000 // 1,000,000 ids
-	}
+	n, calls := storetest.Count(6000, 86_200), storetest.Count(100, 1000) // of 100,000 ids in the long form
 	for _, engine := range storetest.Engines {
 		t.Run(engine, func(t *testing.T) {
-			if !long {
+			if !storetest.Long() {
 				t.Parallel()
 			}
 			j := newJobTest(t, engine, n, 3*calls, "1000")

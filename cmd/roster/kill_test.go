@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,19 +15,13 @@ import (
 	"roster/internal/storetest"
 )
 
-// long makes the tests take their long form; 'make test-long' sets it.
-var long = os.Getenv("ROSTER_TEST_LONG") != ""
-
 // TestKilledServerLosesNothing kills the server with SIGKILL at random moments
 // while it removes users. What was acknowledged is done, every other call is
 // done or not done as a whole, and each removed user has an audit record. Calls
 // with an idempotency key are then repeated: each has one effect and one answer.
 func TestKilledServerLosesNothing(t *testing.T) {
 	t.Parallel()
-	kills, population, largest := 20, 12_000, 400
-	if long {
-		kills, population, largest = 50, 400_000, 100_000
-	}
+	kills, population, largest := storetest.Count(12, 50), storetest.Count(6000, 100_000), storetest.Count(400, 20_000)
 	seed := uint64(time.Now().UnixNano())
 	for _, engine := range storetest.Engines {
 		t.Run(engine, func(t *testing.T) {

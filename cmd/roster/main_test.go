@@ -20,27 +20,12 @@ import (
 	"roster/internal/storetest"
 )
 
-var binary string
-
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "roster-binary-")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "roster")
-		if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-			panic(fmt.Sprintf("go build: %v: %s", err, out))
-		}
-		return storetest.Run(m)
-	}())
-}
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 // command makes a run of the program with an empty home.
 func command(t *testing.T, home string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd := exec.CommandContext(t.Context(), storetest.Program(t), args...)
 	cmd.Env = append(os.Environ(), "HOME="+home)
 	return cmd
 }

@@ -33,8 +33,8 @@ func TestMemoryOfALargeCall(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the peak of a process's memory is read from /proc")
 	}
-	users := 20_000
-	if long {
+	users := 8000
+	if storetest.Long() {
 		users = 100_000
 	}
 	for _, engine := range storetest.Engines {

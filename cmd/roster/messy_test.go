@@ -26,7 +26,7 @@ import (
 func TestMessyLeavers(t *testing.T) {
 	t.Parallel()
 	population, rows := 5000, 3000
-	if long {
+	if storetest.Long() {
 		population, rows = 200_000, 100_000
 	}
 	seed := uint64(time.Now().UnixNano())

@@ -44,6 +44,8 @@ var mayImport = map[string][]string{
 		"internal/auth", "internal/directory", "internal/publicapi", "internal/roster", "internal/server",
 		"internal/store", "internal/storetest",
 	},
+	"internal/testrun": {"internal/storetest"},
+
 	"internal/arch":  {},
 	"internal/bench": {},
 }
@@ -59,7 +61,7 @@ var onlyIn = []struct {
 	{"github.com/jackc/pgx", []string{"internal/store", "internal/storetest"}},
 	{"github.com/pressly/goose", []string{"internal/store"}},
 	{"github.com/prometheus", []string{"internal/server"}},
-	{"os/exec", []string{"internal/storetest"}},
+	{"os/exec", []string{"internal/storetest", "internal/testrun"}},
 	{"testing", []string{"internal/storetest", "internal/rostertest", "internal/hosttest"}},
 }
 

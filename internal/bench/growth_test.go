@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -34,7 +33,7 @@ type sized struct {
 // ratios are of the medians to that of the smallest account.
 func BenchmarkGrowth(b *testing.B) {
 	sizes := []int{10_000, 1_000_000}
-	if os.Getenv("ROSTER_TEST_LONG") != "" {
+	if storetest.Long() {
 		sizes = append(sizes, 10_000_000)
 	}
 	for _, engine := range storetest.Engines {

@@ -12,39 +12,19 @@ import (
 	"math/big"
 	"net"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"roster/internal/cli"
 	"roster/internal/roster"
 	"roster/internal/server"
 	"roster/internal/storetest"
 )
 
-func TestMain(m *testing.M) {
-	testscript.Main(withServers{m}, map[string]func(){
-		"roster": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			os.Exit(cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
-	})
-}
-
-// quickExit keeps the race detector from waiting for a second before each run of
-// the program ends, as GORACE.
-const quickExit = "atexit_sleep_ms=10"
-
-// withServers stops the test's PostgreSQL when all tests are over.
-type withServers struct{ m *testing.M }
-
-func (w withServers) Run() int { return storetest.Run(w.m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 // TestScripts runs each script of testdata on both engines. In a script, $DB is
 // an empty database.
@@ -63,16 +43,17 @@ func TestScripts(t *testing.T) {
 					env.Setenv("DB", db)
 					env.Setenv("ROSTER_DATABASE", db)
 					env.Setenv("HOME", env.WorkDir+"/home")
-					env.Setenv("GORACE", quickExit)
+					env.Values[program{}] = storetest.Program(t)
 					return nil
 				},
 				Condition: func(cond string) (bool, error) { return cond == engine, nil },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"cert":  cmdCert,
-					"exit":  cmdExit,
-					"get":   cmdGet,
-					"one":   cmdOne,
-					"serve": cmdServe,
+					"cert":   cmdCert,
+					"exit":   cmdExit,
+					"get":    cmdGet,
+					"one":    cmdOne,
+					"roster": cmdRoster,
+					"serve":  cmdServe,
 				},
 				RequireUniqueNames: true,
 			})
@@ -80,11 +61,27 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// cmdExit runs a command and compares its exit code: exit 3 roster user remove ...
+// program is the key of the program's path in the values of a script.
+type program struct{}
+
+// runProgram runs the program. Its path is in the values of the script.
+func runProgram(ts *testscript.TestScript, args []string) error {
+	return ts.Exec(ts.Value(program{}).(string), args...)
+}
+
+// cmdRoster runs the program, which must succeed: roster user list ...
+func cmdRoster(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("use exit, which checks the exit code")
+	}
+	ts.Check(runProgram(ts, args))
+}
+
+// cmdExit runs the program and compares its exit code: exit 3 roster user remove ...
 func cmdExit(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
+	err = runProgram(ts, args[2:])
 	got := 0
 	if err != nil {
 		_, code, ok := strings.Cut(err.Error(), "exit status ")

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -239,7 +238,7 @@ func FuzzFlags(f *testing.F) {
 		if _, err := os.Stat("roster.db"); errors.Is(err, os.ErrNotExist) {
 			t.Fatalf("%q: the database is gone", args)
 		}
-		if diff := cmp.Diff(box.content, storetest.Dump(t, "roster.db")); diff != "" {
+		if diff := box.content.Diff(storetest.Dump(t, "roster.db")); diff != "" {
 			t.Errorf("%q: exit code %d, and yet the database changed:\n%s", args, code, diff)
 		}
 	})

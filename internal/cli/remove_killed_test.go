@@ -72,8 +72,8 @@ func (k *killed) end() {
 func (k *killed) run() (code int, killed bool, out removed) {
 	k.t.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(k.t.Context(), "roster", k.args...)
-	cmd.Env = append(append(os.Environ(), "GORACE="+quickExit), k.env...)
+	cmd := exec.CommandContext(k.t.Context(), storetest.Program(k.t), k.args...)
+	cmd.Env = append(os.Environ(), k.env...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)

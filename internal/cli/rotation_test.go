@@ -20,9 +20,6 @@ import (
 	"roster/internal/storetest"
 )
 
-// long makes the tests take their long form; 'make test-long' sets it.
-var long = os.Getenv("ROSTER_TEST_LONG") != ""
-
 // rotation changes the secret of an app again and again by the command line while
 // clients call with it.
 type rotation struct {
@@ -114,10 +111,7 @@ func (r *rotation) call(ctx context.Context, c *rotationClient) (calls int) {
 // readable anywhere but where it was shown.
 func TestSecretsAreRotatedUnderTraffic(t *testing.T) {
 	t.Parallel()
-	rotations := 30
-	if long {
-		rotations = 1000
-	}
+	rotations := storetest.Count(15, 500)
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		r := newRotation(t, dsn)
 		ctx, stop := context.WithCancel(context.Background())

@@ -98,8 +98,8 @@ type sessionOptions struct {
 
 func startSession(t *testing.T, o sessionOptions, args ...string) *session {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "roster", args...)
-	cmd.Env = append(os.Environ(), append([]string{"TERM=xterm", "GORACE=" + quickExit}, o.env...)...)
+	cmd := exec.CommandContext(t.Context(), storetest.Program(t), args...)
+	cmd.Env = append(os.Environ(), append([]string{"TERM=xterm"}, o.env...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = o.stdin, o.stdout, o.stderr
 	attr := &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if o.stdin != nil {
@@ -272,7 +272,7 @@ func TestRemovalIsSilentElsewhere(t *testing.T) {
 	o := normal(h.env()...)
 	o.stderr = &piped
 	redirected := startSession(t, o, args...)
-	script := exec.CommandContext(t.Context(), "roster", args...)
+	script := exec.CommandContext(t.Context(), storetest.Program(t), args...)
 	script.Env = append(os.Environ(), h.env()...)
 	script.Stdout, script.Stderr = &stdout, &stderr
 	if err := script.Start(); err != nil {

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"roster/internal/storetest"
 )
 
@@ -37,7 +35,7 @@ func (c *client) flash(a answer) string {
 // when all are users already.
 func TestImportUsers(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		c := signedIn(t, w.Server, helper)
 		before := w.Dump()
@@ -56,7 +54,7 @@ func TestImportUsers(t *testing.T) {
 				t.Errorf("the preview does not say %q", text)
 			}
 		}
-		if diff := cmp.Diff(before, w.Dump()); diff != "" {
+		if diff := before.Diff(w.Dump()); diff != "" {
 			t.Errorf("the preview has changed something: %s", diff)
 		}
 		sent := preview.importing()
@@ -75,7 +73,7 @@ func TestImportUsers(t *testing.T) {
 		if again.status != http.StatusConflict || again.told("created") != "0" || again.told("bad") != "5" || !strings.Contains(again.body, "were imported already") {
 			t.Errorf("a second time: %d, %s made, %s left out", again.status, again.told("created"), again.told("bad"))
 		}
-		if diff := cmp.Diff(before, w.Dump()); diff != "" {
+		if diff := before.Diff(w.Dump()); diff != "" {
 			t.Errorf("a second time something was changed: %s", diff)
 		}
 		form.Set("update", "1")
@@ -134,7 +132,7 @@ func TestTablesThatAreRefused(t *testing.T) {
 	if n := strings.Count(nobody.body, "Not an e-mail address."); n != 200 || !strings.Contains(nobody.body, "The first 200 of 1,234.") {
 		t.Errorf("%d lines are shown of those that are left out", n)
 	}
-	if diff := cmp.Diff(before, w.Dump()); diff != "" {
+	if diff := before.Diff(w.Dump()); diff != "" {
 		t.Errorf("something was changed: %s", diff)
 	}
 }

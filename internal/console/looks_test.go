@@ -23,12 +23,23 @@ var screenshots = flag.String("screenshots", "", "directory to write the screens
 // pictured are the pages that the documents show.
 var pictured = []string{"signin-dark", "overview", "app", "new-app-phone-dark", "users", "user", "remove-preview", "removal"}
 
-// looks are the ways that a page is looked at.
-var looks = []struct {
+type look struct {
 	name          string
 	width, height int64
 	dark          bool
-}{{"-phone-dark", 390, 844, true}, {"-phone", 390, 844, false}, {"-dark", 1280, 800, true}, {"", 1280, 800, false}}
+}
+
+// allLooks are the ways to look at a page. What fits depends on the width and the
+// contrast on the colours, so two of the four see all there is to see.
+var allLooks = []look{{"-phone", 390, 844, false}, {"-dark", 1280, 800, true}, {"-phone-dark", 390, 844, true}, {"", 1280, 800, false}}
+
+// looks are all of them for pictures and in the long form, else the last two.
+func looks() []look {
+	if storetest.Long() || *screenshots != "" {
+		return allLooks
+	}
+	return allLooks[2:]
+}
 
 // album goes through the pages of the console and looks at each.
 type album struct {
@@ -69,7 +80,7 @@ func TestPagesAtAllWidths(t *testing.T) {
 // show looks at the page that is there, in all ways, and presses Tab through it.
 func (a *album) show(page string) {
 	a.Helper()
-	for _, look := range looks {
+	for _, look := range looks() {
 		a.look(look.width, look.height, look.dark)
 		a.check()
 		a.inOrder()

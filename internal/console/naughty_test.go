@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
 	"roster/internal/storetest"
@@ -176,7 +175,7 @@ func TestNaughtyTextInEveryField(t *testing.T) {
 					}
 				}
 				after := w.lasting()
-				if diff := cmp.Diff(before, after); !taken && diff != "" {
+				if diff := before.Diff(after); !taken && diff != "" {
 					t.Errorf("%s of %s %s: all is refused, and has changed %s", field.name, f.method, f.action, diff)
 				}
 				before = after
@@ -234,7 +233,7 @@ func checkNaughty(t *testing.T, name string, sent field, got answer, text string
 // of it: the previews, the import, the list of users, the removal and its report.
 func TestNaughtyTextInFiles(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		c := signedIn(t, w.Server, owner)
 		imported := 0
@@ -326,7 +325,7 @@ func TestIdsOfAnotherKindOrAccount(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(before, w.Dump()); diff != "" {
+	if diff := before.Diff(w.Dump()); diff != "" {
 		t.Errorf("something was changed: %s", diff)
 	}
 }

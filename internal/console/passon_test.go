@@ -32,7 +32,7 @@ func (a answer) passOnForm(newOwner string, more url.Values) url.Values {
 // then they can be removed.
 func TestBotsArePassedOnInThePreview(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		w.Users(w.account, "ann@example.com", "bo@example.com", "cy@example.com", heir)
 		w.Bot(w.account, "Owner's", owner)
@@ -116,7 +116,7 @@ func TestBotsArePassedOnInThePreview(t *testing.T) {
 // By org ids, of more owners than a page shows.
 func TestManyOwnersPassTheirBotsOn(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		const n = 230
 		people := []rostertest.Person{{Email: heir, OrgUserID: "H"}}

@@ -164,7 +164,7 @@ func restoreByParts(t *testing.T, w *world, c *client, removal string) {
 // A long list is a job, whose page shows how far it has come.
 func TestRemoveManyByTheConsole(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		const n = 1500
 		var emails []string
@@ -237,7 +237,7 @@ func TestWhoLeavesIsWhoWasShown(t *testing.T) {
 	for _, n := range []int{3, 1200} { // at once, and as a job
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
-			storetest.Each(t, func(t *testing.T, dsn string) { testWhoLeaves(t, newWorld(t, dsn), n) })
+			storetest.EachInLong(t, func(t *testing.T, dsn string) { testWhoLeaves(t, newWorld(t, dsn), n) })
 		})
 	}
 }

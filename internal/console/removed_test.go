@@ -40,7 +40,7 @@ func (a answer) next() string {
 // are chosen, and says so when they were erased.
 func TestPeopleOfARemoval(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		removal, people := w.removeNamed(120)
 		c := signedIn(t, w.Server, helper)
@@ -142,7 +142,7 @@ SELECT account_id, id, 'running', 0, 0, 0, 0, 0, 0 FROM removals WHERE id = $1`,
 // The list of removals names the person who asked, as long as they have an address.
 func TestWhoAskedForARemoval(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		w.Users(w.account, "ann@example.com")
 		form := url.Values{"ids": {`["ann@example.com"]`}, "key": {"k"}, "going": {"1"}, "number": {"1"}}

@@ -40,7 +40,7 @@ func (c *client) report(removal string) (rows []string) {
 // who was not removed, with nothing that a spreadsheet takes for a formula.
 func TestReportFile(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		rows := []roster.ImportRow{{Line: 1, Email: "ann@example.com", OrgUserID: "=E1"}, {Line: 2, Email: "+bo@example.com"}}
 		if _, err := w.Roster.ImportUsers(context.Background(), auth.Operator(), w.account, rows, roster.ImportOptions{}); err != nil {

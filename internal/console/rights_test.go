@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"roster/internal/directory"
 	"roster/internal/rostertest"
 	"roster/internal/storetest"
@@ -116,7 +114,7 @@ func TestEveryRouteByEveryRole(t *testing.T) {
 				t.Errorf("%s as %s tells of another account", rt, p.name)
 			}
 			after := w.Dump()
-			if diff := cmp.Diff(before, after); diff != "" {
+			if diff := before.Diff(after); diff != "" {
 				t.Errorf("%s as %s changed the database: %s", rt, p.name, diff)
 			}
 			before = after
@@ -167,7 +165,7 @@ func TestForeignPostsAreRefused(t *testing.T) {
 			if got := c.post(w.fill(pattern), nil); got.status != http.StatusForbidden {
 				t.Errorf("%s with %s %s: %d", rt, name, value, got.status)
 			}
-			if diff := cmp.Diff(before, w.Dump()); diff != "" {
+			if diff := before.Diff(w.Dump()); diff != "" {
 				t.Errorf("%s with %s changed the database: %s", rt, name, diff)
 			}
 		}

@@ -32,7 +32,7 @@ func try(c *client, email, password string) answer {
 // included, and whether anybody has the address or not.
 func TestAddressesAreLocked(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		clock := &later{}
 		s := rostertest.Start(t, dsn, rostertest.Options{Clock: clock.now})
 		account := s.Account(owner)
@@ -67,7 +67,7 @@ func TestAddressesAreLocked(t *testing.T) {
 // Many who try at once get no more attempts than one.
 func TestAttemptsAtOnceAreCounted(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		s := rostertest.Start(t, dsn, rostertest.Options{})
 		setPassword(t, s, s.Account(owner), owner)
 		statuses := make(chan int)
@@ -108,7 +108,7 @@ func TestFailuresAreLimitedByAddressOfTheClient(t *testing.T) {
 // A session ends after an hour without a click, and after twelve in any case.
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		clock := &later{}
 		s := rostertest.Start(t, dsn, rostertest.Options{Clock: clock.now})
 		setPassword(t, s, s.Account(owner), owner)
@@ -145,7 +145,7 @@ func TestSessionsEnd(t *testing.T) {
 
 func TestLinksWorkOnceAndForAnHour(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		clock := &later{}
 		s := rostertest.Start(t, dsn, rostertest.Options{Clock: clock.now})
 		account := s.Account(owner)
@@ -214,7 +214,7 @@ func signedInBy(t *testing.T, s *rostertest.Server, path, email string) *client 
 // active is so from the first sign-in on.
 func TestWhoMaySignIn(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		status := func(want string) {
 			storetest.Exec(t, w.DSN, `UPDATE member_profiles SET status = $1 WHERE email = $2`, want, admin)

@@ -91,7 +91,7 @@ func buttonsOf(a answer) string {
 // A user's page shows all that they have, and says by what.
 func TestUserPage(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		id := richUser(t, w.Server, w.account, "Ann.Odd+x'y@example.com", "Ann")
 		c := signedIn(t, w.Server, admin)
@@ -140,7 +140,7 @@ func TestUserPage(t *testing.T) {
 // Whatever a text is, the page shows it as text.
 func TestNaughtyUserIsText(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		s := rostertest.Start(t, dsn, rostertest.Options{})
 		account := s.Account(owner)
 		setPassword(t, s, account, owner)
@@ -190,7 +190,7 @@ func TestNaughtyUserIsText(t *testing.T) {
 // them out, and their history.
 func TestRemovedUserPage(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		w.Import(w.account, rostertest.Person{Email: "Gone@example.com", OrgUserID: "E7", FirstName: "Gwen", LastName: "O<b>"}, rostertest.Person{Email: "bare@example.com"})
 		path, bare := "/console/users/"+userID(t, w.Server, w.account, "gone@example.com"), "/console/users/"+userID(t, w.Server, w.account, "bare@example.com")
@@ -249,7 +249,7 @@ func TestRemovedUserPage(t *testing.T) {
 // Nobody, somebody who was erased and another account's member are all the same page.
 func TestUsersWhoAreNotHere(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		w.Users(w.account, "gone@example.com")
 		gone := userID(t, w.Server, w.account, "gone@example.com")
@@ -294,7 +294,7 @@ func TestUsersWhoAreNotHere(t *testing.T) {
 // Statuses are changed by buttons, as their rules allow, and hold at the next click.
 func TestStatusOfAUser(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		c, victim := signedIn(t, w.Server, helper), signedIn(t, w.Server, viewer)
 		path := "/console/users/" + userID(t, w.Server, w.account, viewer)
@@ -353,7 +353,7 @@ func TestStatusOfAUser(t *testing.T) {
 // All sessions of a user in the account end by one click, and none elsewhere.
 func TestEndSessionsOfAUser(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		w.Users(w.other, viewer)
 		role(t, w.Server, w.other, "Keeper", viewer, directory.Permissions{"appManagement": directory.PermitYes})
@@ -399,7 +399,7 @@ func TestEndSessionsOfAUser(t *testing.T) {
 // for who may see the audit log.
 func TestHistoryOfAUser(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		const changes = 120
 		for i := range changes {

@@ -15,7 +15,7 @@ import (
 // are chosen.
 func TestUsersPage(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		var people []rostertest.Person
 		for i := range 120 {

@@ -83,7 +83,7 @@ func TestRolesAreAssigned(t *testing.T) {
 		}
 		return out
 	}
-	for _, a := range []assignment{
+	eachCase(t, []assignment{
 		{"to users by address", admin, `[{"roleId":"$ADMIN","addUsers":["ANN@example.com"," bob@example.com "]}]`, ok("$ADMIN"), []string{"ann@example.com admin", "bob@example.com admin"}},
 		{"to users by org id", admin, `[{"roleId":"$ADMIN","addOrgUserIds":["E1"," E4 "]}]`, ok("$ADMIN"), []string{"ann@example.com admin", "dan@example.com admin"}},
 		{"to users by both", admin, `[{"roleId":"$ADMIN","addUsers":["ann@example.com"],"addOrgUserIds":["E1","E2"]}]`, ok("$ADMIN"), []string{"ann@example.com admin", "bob@example.com admin"}},
@@ -122,12 +122,7 @@ func TestRolesAreAssigned(t *testing.T) {
 			nil,
 		},
 		{"without the slash", strings.TrimSuffix(admin, "/"), `[{"roleId":"$ADMIN","addUsers":["ann@example.com"]}]`, ok("$ADMIN"), []string{"ann@example.com admin"}},
-	} {
-		t.Run(a.says, func(t *testing.T) {
-			t.Parallel()
-			storetest.Each(t, func(t *testing.T, dsn string) { a.check(t, start(t, dsn, rostertest.Options{})) })
-		})
-	}
+	}, func(a assignment) string { return a.says }, func(t *testing.T, w *world, a assignment) { a.check(t, w) })
 }
 
 func (a assignment) check(t *testing.T, w *world) {
@@ -202,7 +197,7 @@ func TestAssignmentLimits(t *testing.T) {
 	post := func(says, body string, status int, want string) row {
 		return row{says: says, method: "POST", path: adminRolesPath, token: token, body: body, status: status, want: want}
 	}
-	check(t, rostertest.Options{Limits: publicapi.Limits{MaxIDs: 3, MaxBody: 200}}, []row{
+	checkReading(t, rostertest.Options{Limits: publicapi.Limits{MaxIDs: 3, MaxBody: 200}}, []row{
 		post("at the limit", `[{"roleId":"a","addUsers":["x"],"removeGroups":["y"]}]`, 200, "["+notAssigned("a", badRole, "")+"]"),
 		post("a user more", `[{"roleId":"a","addUsers":["x"],"removeGroups":["y","z"]}]`, 413, over3IDs),
 		post("items alone", `[{},{},{},{}]`, 413, over3IDs),

@@ -100,7 +100,7 @@ func TestCredentials(t *testing.T) {
 	cut := func(w *world) string { return w.app.Token(nil)[:len(w.app.Token(nil))-3] }
 	const otherAlg = "algorithm is not the app's"
 	const noJWT = "malformed token"
-	check(t, rostertest.Options{}, []row{
+	checkReading(t, rostertest.Options{}, []row{
 		good("only the claim appId is needed", claiming(`{"appId":%q}`)),
 		good("aud and sub grant nothing and refuse nothing", with(`"aud":["x"],"sub":7`)),
 		good("the HMAC key is the 44 characters as text", signed(jwt.SigningMethodHS256, secretOf)),
@@ -164,7 +164,7 @@ func TestApps(t *testing.T) {
 	deleted.setup = state("deleted")
 	disabledAndLate := bad("disabled app: nothing about its token is said", with(`"exp":1`), badToken, "is disabled")
 	disabledAndLate.setup = state("disabled")
-	check(t, rostertest.Options{}, []row{
+	checkReading(t, rostertest.Options{}, []row{
 		bad("unknown app", unknown(nowhere), badToken, nowhere),
 		bad("unknown app: ids match in their case", func(w *world) string { return unknown(strings.ToUpper(w.app.ClientID))(w) }, badToken, ""),
 		bad("unknown app: an id that no database takes", unknown("cs-\x00"), badToken, ""),
@@ -202,7 +202,7 @@ func TestTokenTimes(t *testing.T) {
 	at := func(claim string, offset float64) func(*world) string {
 		return with(fmt.Sprintf(`"%s":%.3f`, claim, noon+offset))
 	}
-	check(t, rostertest.Options{Clock: func() time.Time { return time.Unix(noon, 0) }}, []row{
+	checkReading(t, rostertest.Options{Clock: func() time.Time { return time.Unix(noon, 0) }}, []row{
 		good("no exp at all", with(`"nbf":1`)),
 		good("not expired", at("exp", 600)),
 		good("expired within the leeway", at("exp", -60)),
@@ -237,7 +237,7 @@ func TestTokenTimes(t *testing.T) {
 // Two headers auth: neither can be told to be the right one.
 func TestTwoAuthHeaders(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := start(t, dsn, rostertest.Options{})
 		for _, second := range []string{w.app.Token(nil), w.otherApp.Token(nil), "x", ""} {
 			before := w.Dump()

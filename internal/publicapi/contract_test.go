@@ -124,17 +124,47 @@ type row struct {
 func check(t *testing.T, o rostertest.Options, rows []row) {
 	t.Helper()
 	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) { checkOn(t, dsn, o, rows) })
+}
+
+// checkReading is check for rows about how a request is read, which happens before the
+// database has a part in it: they run on PostgreSQL in the long form alone.
+func checkReading(t *testing.T, o rostertest.Options, rows []row) {
+	t.Helper()
+	t.Parallel()
+	storetest.EachInLong(t, func(t *testing.T, dsn string) { checkOn(t, dsn, o, rows) })
+}
+
+func checkOn(t *testing.T, dsn string, o rostertest.Options, rows []row) {
+	t.Helper()
+	w := start(t, dsn, o)
+	for _, r := range rows {
+		t.Run(r.says, func(t *testing.T) {
+			sub := w.at(t)
+			sub.check(r)
+			w.secrets = sub.secrets
+		})
+		if r.setup != nil || r.status == 0 || t.Failed() {
+			w.recast()
+		}
+	}
+}
+
+// eachCase runs a test for each case on both engines. The cases of an engine share a
+// server; each has an account of its own.
+func eachCase[C any](t *testing.T, cases []C, says func(C) string, test func(t *testing.T, w *world, c C)) {
+	t.Helper()
 	storetest.Each(t, func(t *testing.T, dsn string) {
-		w := start(t, dsn, o)
-		for _, r := range rows {
-			t.Run(r.says, func(t *testing.T) {
-				sub := w.at(t)
-				sub.check(r)
-				w.secrets = sub.secrets
-			})
-			if r.setup != nil || r.status == 0 || t.Failed() {
+		w := start(t, dsn, rostertest.Options{})
+		for i, c := range cases {
+			if i > 0 {
 				w.recast()
 			}
+			t.Run(says(c), func(t *testing.T) {
+				sub := w.at(t)
+				test(t, sub, c)
+				w.secrets = sub.secrets
+			})
 		}
 	})
 }

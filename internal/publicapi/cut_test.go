@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -93,10 +92,7 @@ func (c *cutter) try(request *http.Request, at cut) (lost bool) {
 // removal.
 func TestAnswerLostOnTheWay(t *testing.T) {
 	t.Parallel()
-	calls := 200
-	if os.Getenv("ROSTER_TEST_LONG") != "" {
-		calls = 10_000
-	}
+	calls := storetest.Count(100, 5000)
 	seed := uint64(time.Now().UnixNano())
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		t.Logf("seed %d", seed)

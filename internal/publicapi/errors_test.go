@@ -41,5 +41,5 @@ func TestOptionsInOtherWords(t *testing.T) {
 		})
 	}
 	rows = append(rows, row{says: "unless they are off", path: "/api/public/users?dryRun=false&atomic=False", body: emails(ann), want: removed, gone: []string{ann}})
-	check(t, rostertest.Options{}, rows)
+	checkReading(t, rostertest.Options{}, rows)
 }

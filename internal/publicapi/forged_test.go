@@ -304,7 +304,7 @@ func (f *forger) logged(from int, want map[string]string) {
 // is answered with the contract's text, and nobody is asked for keys.
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := start(t, dsn, rostertest.Options{Clock: func() time.Time { return time.Unix(noon, 0) }})
 		f := newForger(w)
 		members := w.Members(w.account)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"roster/internal/publicapi"
 	"roster/internal/rostertest"
@@ -30,7 +31,7 @@ func padded(n int) string {
 func TestSmallLimits(t *testing.T) {
 	const x3 = `"x1@example.com","x2@example.com","x3@example.com"`
 	three := failed(byEmail(`"x1@example.com"`, noSuchEmail), byEmail(`"x2@example.com"`, noSuchEmail), byEmail(`"x3@example.com"`, noSuchEmail))
-	check(t, rostertest.Options{Limits: publicapi.Limits{MaxIDs: 3, MaxBody: 200}}, []row{
+	checkReading(t, rostertest.Options{Limits: publicapi.Limits{MaxIDs: 3, MaxBody: 200}}, []row{
 		{says: "a limit of ids met exactly", body: `{"deleteEmailIds":[` + x3 + `]}`, want: three},
 		{
 			says: "a limit of ids met exactly by two lists", body: `{"deleteEmailIds":["ann@example.com","bob@example.com"],"orgUserIds":["E4"]}`,
@@ -59,7 +60,7 @@ func TestDefaultLimits(t *testing.T) {
 	mentions := func(n int) string {
 		return `{"deleteEmailIds":["ann@example.com"` + strings.Repeat(`,"ANN@example.com"`, n-1) + `]}`
 	}
-	check(t, rostertest.Options{}, []row{
+	checkReading(t, rostertest.Options{}, []row{
 		{says: "100,000 ids", body: mentions(100_000), want: removed, gone: []string{ann}},
 		{says: "100,001 ids", body: mentions(100_001), status: 413, want: overIDs},
 		{says: "100,001 ids in two lists", body: `{"orgUserIds":["E2"],` + mentions(100_000)[1:], status: 413, want: overIDs},
@@ -72,8 +73,10 @@ func TestDefaultLimits(t *testing.T) {
 // a broken connection, and can go on with it unless its body was chunked.
 func TestAnswerToLargeBodyIsSeen(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
-		w := start(t, dsn, rostertest.Options{})
+	timeouts := unhurried()
+	timeouts.Drain = time.Minute // a busy machine takes its time to send 40 MB
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
+		w := start(t, dsn, rostertest.Options{Timeouts: timeouts})
 		large, medium := padded(40<<20), "x"+padded(12<<20) // more than a socket holds
 		mediumLength := contentLength(len(medium))
 		before := w.Dump()
@@ -114,7 +117,7 @@ func TestAnswerToLargeBodyIsSeen(t *testing.T) {
 // Contract 3.1: the limits hold for a body whose size nobody told.
 func TestChunkedLimits(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := start(t, dsn, rostertest.Options{Limits: publicapi.Limits{MaxBody: 200}})
 		before := w.Dump()
 		w.compare(w.dial().send(w.head(chunkedBody)+chunked(padded(201))).answer(), 413, over200, nil)
@@ -141,7 +144,9 @@ func TestExpectContinue(t *testing.T) {
 // while, answers and closes.
 func TestEndlessBody(t *testing.T) {
 	t.Parallel()
-	w := start(t, storetest.New(t, "sqlite"), rostertest.Options{})
+	timeouts := unhurried()
+	timeouts.Drain = soon
+	w := start(t, storetest.New(t, "sqlite"), rostertest.Options{Timeouts: timeouts})
 	before := w.Dump()
 	conn := w.dial().send(w.head(chunkedBody))
 	go func() {
@@ -160,7 +165,7 @@ func TestEndlessBody(t *testing.T) {
 // has arrived may be whole JSON.
 func TestBodyCutShort(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := start(t, dsn, rostertest.Options{})
 		before := w.Dump()
 		body := emails(ann)

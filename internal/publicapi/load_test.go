@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,9 +16,6 @@ import (
 	"roster/internal/storetest"
 	"roster/internal/web"
 )
-
-// long makes the tests take their long form; 'make test-long' sets it.
-var long = os.Getenv("ROSTER_TEST_LONG") != ""
 
 const mib = 1 << 20
 
@@ -65,7 +61,7 @@ func alive() int {
 func TestManyLargeCalls(t *testing.T) {
 	const calls, served = 50, 8
 	limits := publicapi.Limits{MaxIDs: publicapi.DefaultMaxIDs / 8, MaxBody: publicapi.DefaultMaxBody / 8}
-	if long {
+	if storetest.Long() {
 		limits = publicapi.Limits{MaxIDs: publicapi.DefaultMaxIDs, MaxBody: publicapi.DefaultMaxBody}
 	}
 	body := strangers(limits.MaxIDs)
@@ -156,7 +152,7 @@ func TestSlowSendersTakeNoRoom(t *testing.T) {
 // of the largest body. What is refused for that leaves no trace.
 func TestIDsTakeRoom(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		limits := publicapi.Limits{MaxIDs: 1000, MaxBody: 1 * mib, MaxBodies: 1 * mib}
 		w := start(t, dsn, rostertest.Options{Limits: limits})
 		before := w.Dump()

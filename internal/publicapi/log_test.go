@@ -69,7 +69,7 @@ func (w *world) logSays(requestID, why string) {
 // them. The check itself is in start.
 func TestLogGivesNothingAway(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := start(t, dsn, rostertest.Options{})
 		token := w.app.Token(jwt.MapClaims{"sub": ann, "jti": ann})
 		for _, c := range []struct {

@@ -259,5 +259,5 @@ func TestRemovalRoutes(t *testing.T) {
 	} {
 		rows = append(rows, row{says: query, method: "GET", path: listPath + "?" + query, status: 412, want: invalidArgs})
 	}
-	check(t, rostertest.Options{}, rows)
+	checkReading(t, rostertest.Options{}, rows)
 }

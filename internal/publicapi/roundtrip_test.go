@@ -435,10 +435,7 @@ func (r *roundTrip) logged() map[string]int {
 // audit log, which is whole. The long form has 10,000 users.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	users := 200
-	if long {
-		users = 10_000
-	}
+	users := storetest.Count(100, 5000)
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)

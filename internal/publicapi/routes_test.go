@@ -21,7 +21,7 @@ var allowUsers = header1("Allow", "DELETE, POST, PUT")
 
 // Contract 1: routes, methods, the override.
 func TestRoutes(t *testing.T) {
-	check(t, rostertest.Options{}, []row{
+	checkReading(t, rostertest.Options{}, []row{
 		{says: "base path /api/public, JSON in and out", path: "/api/public/users", body: emails(ann), want: removed, gone: []string{ann}},
 		{says: "with a trailing slash is the same route", path: "/api/public/users/", body: emails(ann), want: removed, gone: []string{ann}},
 		{says: "a trailing slash before a query too", path: "/api/public/users/?x=1", body: emails(ann), want: removed, gone: []string{ann}},
@@ -66,7 +66,7 @@ func TestOrderOfChecks(t *testing.T) {
 	noScope := func(w *world) string { return scopeless(w).Token(nil) }
 	late := func(w *world) string { return scopeless(w).Token(jwt.MapClaims{"exp": 1}) }
 	text := header1("Content-Type", "text/plain")
-	check(t, rostertest.Options{}, []row{
+	checkReading(t, rostertest.Options{}, []row{
 		{says: "method before credentials", method: "PATCH", token: none, header: text, body: "{", status: 405, want: notAllowed, headers: allowUsers},
 		{says: "credentials before body", token: none, header: text, body: "{", status: 401, want: badToken},
 		{says: "credentials before scope", token: late, body: emails(ann), status: 401, want: expired},
@@ -117,5 +117,5 @@ func TestHeaders(t *testing.T) {
 			header: header1("Content-Type", ct), body: emails(ann), status: 415, want: unsupported,
 		})
 	}
-	check(t, rostertest.Options{}, rows)
+	checkReading(t, rostertest.Options{}, rows)
 }

@@ -122,12 +122,7 @@ func (w *world) groupID(name string) (id string) {
 
 func checkUsers(t *testing.T, method string, rows []userRow) {
 	t.Helper()
-	for _, row := range rows {
-		t.Run(row.says, func(t *testing.T) {
-			t.Parallel()
-			storetest.Each(t, func(t *testing.T, dsn string) { row.check(t, method, start(t, dsn, rostertest.Options{})) })
-		})
-	}
+	eachCase(t, rows, func(row userRow) string { return row.says }, func(t *testing.T, w *world, row userRow) { row.check(t, method, w) })
 }
 
 // plain is what is there of a new user with nothing but an address.

@@ -60,7 +60,7 @@ func TestWycheproofTokens(t *testing.T) {
 	if len(tokens) < 640 {
 		t.Fatalf("%d tokens", len(tokens))
 	}
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		w := start(t, dsn, rostertest.Options{})
 		w.check(good("control", nil))
 		w.recast()

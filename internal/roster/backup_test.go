@@ -293,7 +293,7 @@ func TestBackupsThatAreRefused(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "new.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a database was made: %v", err)
 	}
-	if diff := cmp.Diff(before, storetest.Dump(t, p.dsn)); diff != "" {
+	if diff := before.Diff(storetest.Dump(t, p.dsn)); diff != "" {
 		t.Errorf("the database in use was changed:\n%s", diff)
 	}
 	if _, err := p.roster.Backup(ctx, auth.Operator(), good, false); !errors.Is(err, directory.ErrExists) {

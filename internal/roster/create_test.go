@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/roster"
@@ -58,7 +56,7 @@ func (s *stage) refused(name string, kind error, says string, do func() error) {
 	if !errors.Is(err, kind) || !strings.Contains(err.Error(), says) {
 		s.Errorf("%s: %v; want %v that says %q", name, err, kind, says)
 	}
-	if diff := cmp.Diff(before, storetest.Dump(s, s.dsn)); diff != "" {
+	if diff := before.Diff(storetest.Dump(s, s.dsn)); diff != "" {
 		s.Errorf("%s: something was written:\n%s", name, diff)
 	}
 }

@@ -47,7 +47,7 @@ func (f *faultCase) nextCall(t *testing.T, r *roster.Roster, at int64) {
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	const fillings = 4
-	for _, verb := range faultVerbs {
+	for _, verb := range weighty() {
 		t.Run(verb.name, func(t *testing.T) {
 			t.Parallel()
 			f := prepareFaults(t, storetest.SmallPages(t), verb.name)
@@ -117,7 +117,7 @@ func (f *faultCase) fillDisk(t *testing.T, verb faultVerb, where map[string]int)
 // TestDiskReadOnly runs every verb on a connection that may not write.
 func TestDiskReadOnly(t *testing.T) {
 	t.Parallel()
-	for _, verb := range faultVerbs {
+	for _, verb := range weighty() {
 		t.Run(verb.name, func(t *testing.T) {
 			t.Parallel()
 			f := prepareFaults(t, storetest.New(t, "sqlite"), verb.name)
@@ -166,7 +166,7 @@ func TestDiskFails(t *testing.T) {
 	var unlimited syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &unlimited))
 	const step = 1500 // bytes, no multiple of what is written at once
-	for _, verb := range faultVerbs {
+	for _, verb := range weighty() {
 		t.Run(verb.name, func(t *testing.T) {
 			f := prepareFaults(t, storetest.SmallPages(t), verb.name)
 			r, err := f.open(nil)

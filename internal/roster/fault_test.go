@@ -217,7 +217,7 @@ func (f *faultCase) checkState(t *testing.T, r *roster.Roster, at int64, steps b
 		t.Errorf("failed at statement %d: %v", at, err)
 	}
 	checkSecrets(t, r, f.Secrets)
-	if diff := cmp.Diff(before, storetest.Dump(t, f.DSN)); diff != "" && !steps {
+	if diff := before.Diff(storetest.Dump(t, f.DSN)); diff != "" && !steps {
 		t.Fatalf("failed at statement %d: something was done (-before +after):\n%s", at, diff)
 	}
 }
@@ -229,7 +229,17 @@ func (v faultVerb) heavy() bool {
 	case "remove users", "remove users, once", eraseAtOnce, restoreLost, "purge", "retire secret", workOnJob:
 		return true
 	}
-	return long
+	return storetest.Long()
+}
+
+// weighty are the verbs that are heavy.
+func weighty() (verbs []faultVerb) {
+	for _, v := range faultVerbs {
+		if v.heavy() {
+			verbs = append(verbs, v)
+		}
+	}
+	return verbs
 }
 
 // TestFailureAtEachStatement fails every verb at its 1st, 2nd, 3rd ... statement,
@@ -380,10 +390,7 @@ func runFaultChild(spec string) int {
 func TestKillAtEachStatement(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
-		for _, verb := range faultVerbs {
-			if !verb.heavy() {
-				continue
-			}
+		for _, verb := range weighty() {
 			t.Run(verb.name, func(t *testing.T) {
 				t.Parallel()
 				f := prepareFaults(t, storetest.New(t, engine), verb.name)

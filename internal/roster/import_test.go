@@ -158,7 +158,7 @@ func checkImport(t *testing.T, r *roster.Roster, dsn string, c importCase) {
 	o := roster.ImportOptions{SkipBad: c.skip, Update: c.up, DryRun: true}
 	preview, err := r.ImportUsers(ctx, auth.Operator(), account, importRows(c.rows), o)
 	must(t, err)
-	if diff := cmp.Diff(before, storetest.Dump(t, dsn)); diff != "" {
+	if diff := before.Diff(storetest.Dump(t, dsn)); diff != "" {
 		t.Errorf("%s: the preview has written something:\n%s", c.name, diff)
 	}
 	o.DryRun = false
@@ -183,7 +183,7 @@ func checkImport(t *testing.T, r *roster.Roster, dsn string, c importCase) {
 	want := c.want
 	if want == nil {
 		want = []importRow{importOld, importTwo}
-		if diff := cmp.Diff(before, storetest.Dump(t, dsn)); diff != "" {
+		if diff := before.Diff(storetest.Dump(t, dsn)); diff != "" {
 			t.Errorf("%s: something was written:\n%s", c.name, diff)
 		}
 	}
@@ -278,7 +278,7 @@ func TestImportIsDeniedToStrangers(t *testing.T) {
 		if _, err := r.ImportUsers(ctx, auth.Operator(), "none", rows, roster.ImportOptions{}); !errors.Is(err, directory.ErrNotFound) {
 			t.Errorf("an unknown account: %v, want ErrNotFound", err)
 		}
-		if diff := cmp.Diff(before, storetest.Dump(t, dsn)); diff != "" {
+		if diff := before.Diff(storetest.Dump(t, dsn)); diff != "" {
 			t.Errorf("something was written:\n%s", diff)
 		}
 	})

@@ -3,14 +3,15 @@ package roster_test
 import (
 	"flag"
 	"os"
+	"strconv"
 	"testing"
 
 	"roster/internal/storetest"
 )
 
 func TestMain(m *testing.M) {
-	// Each property has a database that grows. -rapid.checks asks for more.
-	if err := flag.Set("rapid.checks", "40"); err != nil {
+	// Each history has a database that grows. -rapid.checks asks for more.
+	if err := flag.Set("rapid.checks", strconv.Itoa(storetest.Count(15, 100))); err != nil {
 		panic(err)
 	}
 	if spec := os.Getenv(faultChild); spec != "" {

@@ -280,10 +280,7 @@ func (r *modelRace) pairs(n int) (ordered int) {
 func TestPairsAtOnceAreExplainedByAnOrder(t *testing.T) {
 	t.Parallel()
 	const accounts = 4
-	pairs := 250
-	if long {
-		pairs = 25_000
-	}
+	pairs := storetest.Count(125, 5000)
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		r, err := roster.Open(context.Background(), roster.Options{Database: dsn})
 		must(t, err)

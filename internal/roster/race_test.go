@@ -15,7 +15,7 @@ import (
 )
 
 // raceRounds is how often each race is run on each engine.
-const raceRounds = 40
+var raceRounds = storetest.Count(15, 200)
 
 // raceBench is an account for races.
 type raceBench struct {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,19 +17,13 @@ import (
 	"roster/internal/storetest"
 )
 
-// long makes the tests take their long form; 'make test-long' sets it.
-var long = os.Getenv("ROSTER_TEST_LONG") != ""
-
 // TestPostgresStops stops the PostgreSQL server at random moments while users
 // are removed from several accounts, and starts it again. What was acknowledged
 // is done, every other call is done or not done as a whole and was answered as
 // one to be tried again, and the first call after the start works.
 func TestPostgresStops(t *testing.T) {
 	t.Parallel()
-	rounds, users := 8, 2200
-	if long {
-		rounds, users = 300, 70_000
-	}
+	rounds, users := storetest.Count(6, 100), storetest.Count(1800, 24_000)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))

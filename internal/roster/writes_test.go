@@ -157,14 +157,18 @@ func TestRowsOfARemoval(t *testing.T) {
 var mostLogged = map[string]int{"sqlite": 1360, "postgres": 560}
 
 // TestLogOfARemoval bounds what a removal writes to the write-ahead log: for
-// that it waits for the disk, and an index too many makes it more. It is not
-// parallel, because the databases of a PostgreSQL server share their log.
-//
-//nolint:paralleltest // see above
+// that it waits for the disk, and an index too many makes it more. The databases of a
+// PostgreSQL server share their log, so the test has a server of its own.
 func TestLogOfARemoval(t *testing.T) {
-	for _, engine := range storetest.Engines {
+	t.Parallel()
+	databases := map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { return storetest.New(t, "sqlite") },
+		"postgres": func(t *testing.T) string { return storetest.StartPostgres(t).New() },
+	}
+	for engine, database := range databases {
 		t.Run(engine, func(t *testing.T) {
-			w := newWritesTest(t, storetest.New(t, engine), 5000)
+			t.Parallel()
+			w := newWritesTest(t, database(t), 5000)
 			perUser := func() int {
 				return w.logged(func() { w.remove(500, w.leavers(500)...) }) / 500
 			}

@@ -58,6 +58,9 @@ type Options struct {
 	SecretKeyFile string
 	// Metrics are served at Server.MetricsURL.
 	Metrics bool
+	// JobChunk is the most users that one transaction of a job removes; 0 for the
+	// server's default.
+	JobChunk int
 }
 
 // Start serves the database at dsn until the test ends.
@@ -81,6 +84,7 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 			Database:      dsn,
 			SecretKeyFile: o.SecretKeyFile,
 			RateLimits:    o.RateLimits,
+			JobChunk:      o.JobChunk,
 			Store:         store.Options{Clock: o.Clock, Trace: o.Trace},
 		},
 		Limits:   o.Limits,

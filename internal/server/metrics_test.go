@@ -38,7 +38,7 @@ func scrape(t *testing.T, url string) string {
 // kept with the app when the server stops.
 func TestRefusedTokensAreCountedLoggedAndKept(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		s := rostertest.Start(t, dsn, rostertest.Options{Metrics: true})
 		account := s.Account("owner@example.com")
 		s.Users(account, "ann@example.com")

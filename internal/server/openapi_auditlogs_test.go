@@ -16,7 +16,7 @@ import (
 func TestDocumentedAuditLogs(t *testing.T) {
 	t.Parallel()
 	const path = "/api/public/auditlogs"
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		at := time.Date(2031, 7, 2, 6, 0, 0, 250_000_000, time.UTC) // unlike that of everything else
 		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
 		for _, st := range slices.Concat([]step{

@@ -48,7 +48,7 @@ JOIN roles r ON r.account_id = g.account_id JOIN bots b ON b.account_id = g.acco
 // says, and each of its examples is met.
 func TestDocumentedLists(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
 		for path, steps := range map[string][]step{
 			"/api/public/alluserroles": {
@@ -107,7 +107,7 @@ func withIDs(t *testing.T, c *checker, people *cast, body string) string {
 func TestDocumentedAssignments(t *testing.T) {
 	t.Parallel()
 	const one = `[{"roleId":"a"}]`
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
 		for kind, path := range map[string]string{"Admin": "/api/public/adminroles/assignments", "Bot": "/api/public/btroles/assignments"} {
 			c.seen = map[string]bool{}

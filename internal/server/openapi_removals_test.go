@@ -38,7 +38,7 @@ const twoFailed = `{"deleteEmailIds":["ann@example.com","nobody@example.com"],"o
 // examples is met.
 func TestDocumentedReading(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
 		get := func(name, path, body string, st step) {
 			t.Run(fmt.Sprintf("%s %d %s", name, st.status, st.example), func(t *testing.T) {

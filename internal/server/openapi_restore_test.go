@@ -76,7 +76,7 @@ func windowOver(c *checker, t *testing.T, people *cast) {
 // Real restorations are what the document says, and each of its examples is met.
 func TestDocumentedRestorations(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
 		restore := func(t *testing.T, removal string, st step) {
 			t.Helper()

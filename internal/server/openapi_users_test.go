@@ -47,7 +47,7 @@ func TestDocumentedUsers(t *testing.T) {
 			{status: 200, example: "somebodyNotCodes", query: "?reasons=codes", body: `{"users":[{"userInfo":{"emailId":"ann@example.com","orgUserId":"E1234"}}]}`},
 		}, common),
 	}
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
 		for method, kind := range map[string]string{http.MethodPost: "NewUsers", http.MethodPut: "ChangedUsers"} {
 			for i, st := range steps[method] {
@@ -103,7 +103,7 @@ func TestDocumentedUserInfoAndAccess(t *testing.T) {
 			{status: 403, example: "values", body: `{"emailIds":["ann@example.com"],"canCreateBot":true,"isDeveloper":false}`},
 		}, common),
 	}
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		c := newChecker(t, rostertest.Start(t, dsn, rostertest.Options{RateLimits: directory.DefaultRateLimits()}))
 		for path, kind := range map[string]string{"/api/public/usersInfo": "UserIds", "/api/public/useraccess": "UserAccess"} {
 			c.seen = map[string]bool{}

@@ -23,15 +23,6 @@ import (
 	"roster/internal/storetest"
 )
 
-// rotations is how often the secret key is rotated; 'make test-long' sets the
-// variable for the long form.
-func rotations() int {
-	if os.Getenv("ROSTER_TEST_LONG") != "" {
-		return 1000
-	}
-	return 20
-}
-
 // TestRotationsUnderTraffic rotates the secret key, again and again, while the
 // server answers signed calls and apps are made. No valid call is refused, every
 // secret can be read at the end, and no secret or key stands readable anywhere.
@@ -59,7 +50,7 @@ func TestRotationsUnderTraffic(t *testing.T) {
 				}
 			})
 		}
-		made := make([]rostertest.App, rotations())
+		made := make([]rostertest.App, storetest.Count(10, 300))
 		for i := range made {
 			r := openRoster(t, dsn, keyFile)
 			// Meanwhile an app is made as by a process of its own, which loads the key.
@@ -88,7 +79,7 @@ func TestRotationsUnderTraffic(t *testing.T) {
 		if n := len(keysIn(t, keyFile)); n != 1 {
 			t.Errorf("the key file holds %d keys at the end", n)
 		}
-		t.Logf("%d rotations, %d calls, %d apps made", rotations(), calls.Load(), len(made))
+		t.Logf("%d rotations, %d calls, %d apps made", len(made), calls.Load(), len(made))
 		scan(t, s, secrets)
 	})
 }

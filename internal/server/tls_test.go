@@ -131,7 +131,7 @@ func (p *protocols) RoundTrip(r *http.Request) (*http.Response, error) {
 // TLS that there is from 1.2 on.
 func TestRemovalOverTLS(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
 		a := newAuthority(t)
 		s := a.start(dsn)
 		account := s.Account("olga@example.com")

@@ -173,7 +173,7 @@ func TestDatabaseOfVersionOneIsBroughtUpToDate(t *testing.T) {
 						t.Errorf("an ordinary command: %v", err)
 					}
 				}
-				if diff := cmp.Diff(before, storetest.Dump(t, w.dsn)); diff != "" {
+				if diff := before.Diff(storetest.Dump(t, w.dsn)); diff != "" {
 					t.Errorf("the refused commands have written (-before +after):\n%s", diff)
 				}
 				if by == "migrate" {

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"roster/internal/directory"
 	"roster/internal/store"
 	"roster/internal/storetest"
@@ -22,7 +20,7 @@ func (f *fixture) unchanged(what string, do func()) {
 	f.Helper()
 	before := storetest.Dump(f, f.dsn)
 	do()
-	if diff := cmp.Diff(before, storetest.Dump(f, f.dsn)); diff != "" {
+	if diff := before.Diff(storetest.Dump(f, f.dsn)); diff != "" {
 		f.Errorf("%s: something was written (-before +after):\n%s", what, diff)
 	}
 }

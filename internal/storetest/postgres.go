@@ -28,7 +28,11 @@ import (
 // own is copied.
 const templateName = "roster_template"
 
-// postgresServer is the one PostgreSQL server of a test binary.
+// postgresVariable is the environment variable that has the port of the PostgreSQL
+// server of a whole test run. Without it each test binary starts a server.
+const postgresVariable = "ROSTER_TEST_POSTGRES_PORT"
+
+// postgresServer is the PostgreSQL server of a test binary, or of a whole test run.
 type postgresServer struct {
 	bin        string
 	dir        string
@@ -40,7 +44,7 @@ type postgresServer struct {
 }
 
 var (
-	startOnce = sync.OnceValues(startPostgres)
+	startOnce = sync.OnceValues(findPostgres)
 	running   atomic.Pointer[postgresServer]
 	databases atomic.Int64
 )
@@ -75,7 +79,7 @@ func server(t testing.TB) *postgresServer {
 // database makes a database from a template and returns its name.
 func (s *postgresServer) database(t testing.TB, template string) string {
 	t.Helper()
-	name := fmt.Sprintf("test_%d", databases.Add(1))
+	name := fmt.Sprintf("test_%d_%d", os.Getpid(), databases.Add(1)) // other test binaries may use the server
 	if err := s.create(name, template); err != nil {
 		t.Fatalf("create database %s: %v", name, err)
 	}
@@ -125,7 +129,23 @@ func (s *postgresServer) exec(query string) error {
 	return err
 }
 
-// startPostgres sets up the server of the test binary.
+// findPostgres returns the server of the whole test run, or else starts one for
+// this test binary.
+func findPostgres() (*postgresServer, error) {
+	text := os.Getenv(postgresVariable)
+	if text == "" {
+		return startPostgres()
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", postgresVariable, err)
+	}
+	s := &postgresServer{port: port}
+	s.admin, err = sql.Open("pgx", s.dsn("postgres"))
+	return s, err
+}
+
+// startPostgres starts a server with the template.
 func startPostgres() (*postgresServer, error) {
 	s, err := initPostgres()
 	if err != nil {
@@ -139,6 +159,31 @@ func startPostgres() (*postgresServer, error) {
 		return nil, err
 	}
 	return s, migrateTemplate(s.dsn(templateName))
+}
+
+// Share prepares what the test binaries of a whole run share, in a new directory:
+// a PostgreSQL server and the built program. It returns the environment variables by which
+// they find both, and a function that ends the server and removes the files.
+func Share() (variables []string, stop func(), err error) {
+	dir, err := os.MkdirTemp("", "roster-program-")
+	if err != nil {
+		return nil, nil, err
+	}
+	stop = func() {
+		stopPostgres()
+		_ = os.RemoveAll(dir)
+	}
+	program, err := BuildProgram(dir)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	s, err := startPostgres()
+	if err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	return []string{programVariable + "=" + program, postgresVariable + "=" + strconv.Itoa(s.port)}, stop, nil
 }
 
 // initPostgres makes the data of a server in a directory of its own, and finds

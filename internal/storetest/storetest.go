@@ -1,7 +1,8 @@
-// Package storetest gives tests real databases: an empty SQLite file, and a
-// database of a real PostgreSQL server that the test binary starts on a free
-// port and stops again. Each runs a test on both engines. A package that uses
-// it calls Main from its TestMain.
+// Package storetest gives tests real databases: a SQLite file, and a database of
+// a real PostgreSQL server. The server is shared by the test binaries of a run
+// ('make test', see Share); a test binary that runs alone starts one on a free port
+// and stops it. Each runs a test on both engines. A package that uses storetest
+// calls Main from its TestMain.
 package storetest
 
 import (
@@ -11,9 +12,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"roster/internal/store"
 )
@@ -28,6 +32,7 @@ func Main(m *testing.M) { os.Exit(Run(m)) }
 // Run is Main without the exit; it returns the exit code.
 func Run(m *testing.M) int {
 	defer stopPostgres()
+	defer removeProgram()
 	watchSQLite()
 	return m.Run()
 }
@@ -154,6 +159,15 @@ func Dump(t testing.TB, dsn string) Content {
 		}
 	}
 	return content
+}
+
+// Diff describes what differs between two contents, or is empty. Comparing equal
+// contents, the usual case, costs a fraction of describing a difference.
+func (c Content) Diff(after Content) string {
+	if reflect.DeepEqual(c, after) {
+		return ""
+	}
+	return cmp.Diff(c, after)
 }
 
 func dumped(table string) bool { return table != "id_blocks" && table != "roster_migrations" }
