@@ -33,7 +33,7 @@ deps: ## Install what the tests need and the machine lacks
 
 .PHONY: test
 test: deps ## Run all tests in their quick form, on SQLite and PostgreSQL: 8 minutes
-	$(TESTRUN) $(GOTESTSUM) --format pkgname -- -timeout 20m $(ARGS)
+	$(TESTRUN) $(GOTESTSUM) --format pkgname -- -timeout 20m -parallel 4 $(ARGS)
 
 .PHONY: race
 race: deps ## Run the tests of concurrent code with the race detector: 3 minutes

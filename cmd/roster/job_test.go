@@ -182,8 +182,7 @@ func TestKilledServerDoesJobOnce(t *testing.T) {
 // removed is how many users the job has removed so far, by the database.
 func (j *jobTest) removed() (removed int) {
 	j.Helper()
-	k := killTest{testDirectory: j.testDirectory}
-	k.waitForBackends()
+	storetest.WaitAlone(j.T, j.dsn)
 	return j.count("SELECT removed FROM removals WHERE public_id = '" + j.id + "'")
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -114,26 +113,9 @@ func (k *killTest) round(rng *rand.Rand, largest int) {
 	running.Wait()
 }
 
-// waitForBackends waits until PostgreSQL has ended what the killed servers had
-// asked for: a commit that was sent goes on without them.
-func (k *killTest) waitForBackends() {
-	if !strings.HasPrefix(k.dsn, "postgres") {
-		return
-	}
-	db := storetest.SQL(k.T, k.dsn)
-	db.SetMaxOpenConns(1)
-	for others := 1; others > 0; {
-		err := db.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-AND backend_type = 'client backend'`).Scan(&others)
-		if err != nil {
-			k.Fatal(err)
-		}
-	}
-}
-
 // checkAll compares the database with what the callers were told.
 func (k *killTest) checkAll() {
-	k.waitForBackends()
+	storetest.WaitAlone(k.T, k.dsn)
 	live := make(map[string]bool)
 	for _, email := range k.list() {
 		live[email] = true

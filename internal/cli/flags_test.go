@@ -204,7 +204,7 @@ func FuzzFlags(f *testing.F) {
 		"0", "-1", "9223372036854775808", "1ns", "-1h", strings.Repeat("a", 5000),
 	}
 	for i := range flags {
-		for k := range 4 {
+		for k := range storetest.Count(2, 4) {
 			f.Add(uint8(i), texts[(7*k+i)%len(texts)])
 		}
 	}

@@ -406,6 +406,7 @@ func TestKillAtEachStatement(t *testing.T) {
 					if err != nil && !killed {
 						t.Fatalf("child: %v: %s", err, out)
 					}
+					storetest.WaitAlone(t, f.DSN)
 					if killed {
 						f.checkWhole(t, f.At, verb.steps, before)
 					}

@@ -41,7 +41,7 @@ func TestPagesOfUsersHoldWhoFits(t *testing.T) {
 		f.another("y") // others with the same names
 		someSearched(f, random, 50)
 		f.account = account
-		for range 150 {
+		for range storetest.Count(60, 500) {
 			q := someQuery(random, role)
 			f.store.SetPaging(random.IntN(40), 1+random.IntN(30), 1+random.IntN(60), 1+random.IntN(4))
 			if diff := cmp.Diff(expected(people, q), f.pages(q)); diff != "" {

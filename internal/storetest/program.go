@@ -38,12 +38,12 @@ var program = sync.OnceValues(func() (string, error) {
 	return BuildProgram(dir)
 })
 
-// BuildProgram builds the program as 'make build' does, into a directory, and
-// returns its path. The working directory must be in the module.
+// BuildProgram builds the program into a directory and returns its path. The working
+// directory must be in the module. It takes no flags, so that it uses what go test has
+// compiled.
 func BuildProgram(dir string) (string, error) {
 	path := filepath.Join(dir, "roster")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "roster/cmd/roster")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.Command("go", "build", "-o", path, "roster/cmd/roster")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w: %s", err, out)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -61,6 +62,25 @@ func (p *pools) close() {
 	defer p.mu.Unlock()
 	for _, db := range p.byDSN {
 		db.Close()
+	}
+}
+
+// applicationName tells the connections beside the store from those of stores.
+const applicationName = "storetest"
+
+// WaitAlone waits until no store is connected to the database any more: PostgreSQL
+// goes on for a moment with what a killed process has asked for, and holds its locks.
+func WaitAlone(t testing.TB, dsn string) {
+	t.Helper()
+	if !strings.HasPrefix(dsn, "postgres") {
+		return
+	}
+	const count = `SELECT COUNT(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND application_name <> $1`
+	for others := 1; others > 0; time.Sleep(time.Millisecond) {
+		if err := SQL(t, dsn).QueryRowContext(t.Context(), count, applicationName).Scan(&others); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

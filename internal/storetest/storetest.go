@@ -121,6 +121,7 @@ func open(t testing.TB, dsn string) *sql.DB {
 	driver := "sqlite"
 	if strings.HasPrefix(dsn, "postgres") {
 		driver = "pgx"
+		dsn += "&application_name=" + applicationName
 	} else {
 		dsn = "file:" + dsn + "?_pragma=busy_timeout(10000)"
 	}
