@@ -28,7 +28,7 @@ func main() {
 
 func run(args []string) (code int, err error) {
 	if len(args) == 0 {
-		return 2, errors.New("name a command to run, such as: go test ./...")
+		return 2, errors.New("name a command to run, such as go test")
 	}
 	variables, stop, err := storetest.Share()
 	if err != nil {
@@ -50,8 +50,7 @@ func run(args []string) (code int, err error) {
 		}
 	}()
 	err = cmd.Wait()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return max(1, exit.ExitCode()), nil
 	}
 	return 0, err
