@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"roster/internal/config"
 	"roster/internal/roster"
 )
 
@@ -103,8 +102,9 @@ To set up your own:      roster account create --name "Example" --owner-email yo
 To remove people:        roster user remove --host http://127.0.0.1:8080 --client-id ID --from leavers.csv
 To take it back:         roster user restore --host http://127.0.0.1:8080 --client-id ID --removal ID --all
 
-Every flag can be set in the environment as ROSTER_ and its name in capitals,
-such as ROSTER_DATABASE for --database; the command line wins.
+A setting can come from the environment, such as ROSTER_DATABASE for --database;
+the command line wins. The help of a command names the variables of its settings.
+Flags that say what a single call does, such as --yes and --all, have none.
 'roster completion SHELL --help' says how a shell learns to complete all this.
 Results go to standard output: as text on a terminal, else as JSON.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some users were not removed,
@@ -112,7 +112,7 @@ restored or imported.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return config.Apply(cmd.Flags())
+			return e.applySettings(cmd)
 		},
 	}
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print the result as JSON, also on a terminal")
@@ -124,6 +124,7 @@ restored or imported.`,
 		e.auditCommand(), e.dbCommand(), e.migrateCommand(), e.versionCommand(),
 	)
 	addCompletion(root)
+	markSettings(root)
 	return root
 }
 
