@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -88,7 +89,7 @@ func (n *naming) collect(e *env, args []string) (ids []string, skipped []failedJ
 		}
 		read, err := peoplefile.ReadIDs(text, n.orgIDs)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", n.from, err)
+			return nil, nil, fileError(n.from, err)
 		}
 		ids, n.orgIDs = read.IDs, read.ByOrgID
 		for _, line := range read.Skipped {
@@ -100,6 +101,16 @@ func (n *naming) collect(e *env, args []string) (ids []string, skipped []failedJ
 		return nil, nil, fmt.Errorf("%s names nobody", n.from)
 	}
 	return ids, skipped, nil
+}
+
+// fileError says what is wrong with a file of users. A file that could name
+// different people is wrong usage: it has to be changed.
+func fileError(name string, err error) error {
+	err = fmt.Errorf("%s: %w", name, err)
+	if _, ok := errors.AsType[peoplefile.AmbiguousError](err); ok {
+		return usageError{err}
+	}
+	return err
 }
 
 // unique drops later mentions of the same user, as the server will, so that

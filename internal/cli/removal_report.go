@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"roster/internal/csvfile"
 )
 
 // removalReport is what 'user remove' prints.
@@ -178,24 +179,23 @@ func (r *removalReport) writeReportFile(path string, skipped []failedJSON) error
 }
 
 func (r *removalReport) writeCSV(to io.Writer, skipped []failedJSON) error {
-	w := csv.NewWriter(to)
-	err := w.Write(reportHeader)
+	w := csvfile.NewWriter(to)
+	err := w.Write(reportHeader...)
 	if err != nil {
 		return err
 	}
 	err = r.users.each(func(o userOutcome) error {
-		return w.Write([]string{o.EmailID, o.OrgUserID, o.Outcome, o.Reason, o.RemovalID})
+		return w.Write(o.EmailID, o.OrgUserID, o.Outcome, o.Reason, o.RemovalID)
 	})
 	if err != nil {
 		return err
 	}
 	for i := range skipped {
-		if err := w.Write([]string{"", "", outcomeNotRemoved, skipped[i].name() + ": " + skipped[i].Reason, ""}); err != nil {
+		if err := w.Write("", "", outcomeNotRemoved, skipped[i].name()+": "+skipped[i].Reason, ""); err != nil {
 			return err
 		}
 	}
-	w.Flush()
-	return w.Error()
+	return w.Flush()
 }
 
 func (r *removalReport) writeJSON(to io.Writer, skipped []failedJSON) error {

@@ -52,7 +52,7 @@ a text, and kept where it has none.`,
 			}
 			rows, err := e.parseImport(text)
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
+				return fileError(args[0], err)
 			}
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				writing := e.spinner(fmt.Sprintf("Writing %d people", len(rows)))

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"encoding/csv"
 	"errors"
 	"net/http"
 	"net/url"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"roster/internal/csvfile"
 	"roster/internal/directory"
 	"roster/internal/peoplefile"
 	"roster/internal/roster"
@@ -181,28 +181,15 @@ func (q *request) removalFile(name string, header []string, fill func(v *removal
 	}
 	q.w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	q.w.Header().Set("Content-Disposition", `attachment; filename="`+v.PublicID+`-`+name+`.csv"`)
-	table := csv.NewWriter(q.w)
-	table.Write(header) //nolint:errcheck // sticky
-	err = fill(&v, func(row ...string) error {
-		for i := range row {
-			row[i] = cell(row[i])
-		}
-		return table.Write(row)
-	})
-	table.Flush()
+	table := csvfile.NewWriter(q.w)
+	table.Write(header...) //nolint:errcheck // sticky
+	err = fill(&v, table.Write)
+	table.Flush() //nolint:errcheck // fill had it
 	if err != nil { // a part must not pass for the whole
 		q.log.Warn("the answer was broken off", "requestId", web.RequestID(q.r.Context()), "error", err)
 		panic(http.ErrAbortHandler)
 	}
 	return nil
-}
-
-// cell is a text that no spreadsheet takes for a formula.
-func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }
 
 // restoreForm asks who comes back.

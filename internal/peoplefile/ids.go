@@ -2,7 +2,10 @@ package peoplefile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"roster/internal/csvfile"
 )
 
 // IDs are the people whom a file names.
@@ -42,10 +45,18 @@ func ReadIDs(text []byte, orgIDs bool) (l IDs, err error) {
 	if err != nil {
 		return l, err
 	}
-	l.ByOrgID = orgIDs || t.Column(emailID) < 0
-	column := t.Column(l.Column())
+	l.ByOrgID = orgIDs || !slices.Contains(t.Header, Fold(emailID))
+	column, err := t.Column(l.Column())
+	if err != nil {
+		return l, err
+	}
 	if column < 0 {
 		return l, fmt.Errorf("it has no column %s", l.Column())
+	}
+	if t.isReport() {
+		if err := t.unguard(column); err != nil {
+			return l, err
+		}
 	}
 	for _, row := range t.Rows {
 		if id := row.Field(column); id != "" {
@@ -55,6 +66,38 @@ func ReadIDs(text []byte, orgIDs bool) (l IDs, err error) {
 		}
 	}
 	return l, nil
+}
+
+// isReport says whether the table has the header of a report that the console, the
+// API or the command line wrote.
+func (t *Table) isReport() bool {
+	return slices.Contains(t.Header, "reason") &&
+		(slices.Contains(t.Header, "reasoncode") || slices.Contains(t.Header, "removalid"))
+}
+
+// unguard removes the apostrophes that a report has before texts that a spreadsheet
+// would take for formulas. It does not in other tables, where 'x may be the id.
+func (t *Table) unguard(column int) error {
+	plain := map[string]int{} // line, by ids that a report would have guarded
+	for _, row := range t.Rows {
+		if id := row.Field(column); csvfile.Guard(id) != id && csvfile.Unguard(id) == id {
+			plain[id] = row.Line
+		}
+	}
+	for i := range t.Rows {
+		row := &t.Rows[i]
+		id := row.Field(column)
+		text := csvfile.Unguard(id)
+		if text == id {
+			continue
+		}
+		if line, both := plain[text]; both {
+			return AmbiguousError{fmt.Sprintf("lines %d (%.80q) and %d (%.80q) may name one user or two: delete one of them, or the apostrophe",
+				line, text, row.Line, id)}
+		}
+		row.fields[column] = text
+	}
+	return nil
 }
 
 // parseLines reads a file with one id on each line, in quotes or not.

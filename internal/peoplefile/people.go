@@ -18,8 +18,8 @@ func Columns() []string {
 }
 
 // ReadPeople reads a file of people to be imported: a table whose header names
-// Columns, each at most once, emailId among them. at is told the lines. A column
-// of another name is an error, so that no text is lost unseen.
+// Columns, emailId among them. at is told the lines. A column of another name
+// is an error, so that no text is lost unseen.
 func ReadPeople(text []byte, at func(line int)) ([]roster.ImportRow, error) {
 	columns := Columns()
 	comma, ok := SplitHeader(FirstLine(text), emailID)
@@ -35,15 +35,18 @@ func ReadPeople(text []byte, at func(line int)) ([]roster.ImportRow, error) {
 		if !known {
 			return nil, fmt.Errorf("column %q is not known: rename or delete it; the known ones are %s", t.Names[i], strings.Join(columns, ", "))
 		}
-		if slices.Index(t.Header, name) != i {
-			return nil, fmt.Errorf("column %q is there twice", t.Names[i])
+	}
+	column := make(map[string]int, len(columns))
+	for _, name := range columns {
+		if column[name], err = t.Column(name); err != nil {
+			return nil, err
 		}
 	}
 	rows := make([]roster.ImportRow, len(t.Rows))
 	for i, row := range t.Rows {
-		rows[i] = roster.ImportRow{Line: row.Line, Email: row.Field(t.Column(emailID)), OrgUserID: row.Field(t.Column(orgUserID))}
+		rows[i] = roster.ImportRow{Line: row.Line, Email: row.Field(column[emailID]), OrgUserID: row.Field(column[orgUserID])}
 		for _, f := range rows[i].Profile.Fields() {
-			*f.Text = row.Field(t.Column(f.Name))
+			*f.Text = row.Field(column[f.Name])
 		}
 	}
 	return rows, nil

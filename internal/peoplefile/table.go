@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"roster/internal/directory"
 )
 
 // Decode returns the text of a file, which must be UTF-8, without a byte-order
@@ -180,12 +182,39 @@ func cutBlanks(text []byte, comma rune) []byte {
 	return out
 }
 
-// Column returns the index of the column with that name, or -1.
-func (t *Table) Column(name string) int {
+// AmbiguousError says that a file could name different people, and what to change.
+type AmbiguousError struct{ Message string }
+
+func (e AmbiguousError) Error() string { return e.Message }
+
+// Column returns the index of the column with that name, or -1. If several
+// columns have the name, they must hold the same in every row: none is chosen.
+func (t *Table) Column(name string) (int, error) {
+	first := -1
 	for i, h := range t.Header {
-		if h == Fold(name) {
-			return i
+		if h != Fold(name) {
+			continue
+		}
+		if first < 0 {
+			first = i
+			continue
+		}
+		for _, row := range t.Rows {
+			if value(name, row.Field(first)) != value(name, row.Field(i)) {
+				return -1, AmbiguousError{fmt.Sprintf("columns %d (%.80q) and %d (%.80q) both hold the %s and differ in line %d: delete one of them",
+					first+1, t.Names[first], i+1, t.Names[i], name, row.Line)}
+			}
 		}
 	}
-	return -1
+	return first, nil
+}
+
+// value is the form in which the texts of a column are compared.
+func value(column, text string) string {
+	if column == emailID {
+		if email, err := directory.ParseEmail(text); err == nil {
+			return email.Key
+		}
+	}
+	return text
 }

@@ -2,13 +2,13 @@ package publicapi
 
 import (
 	"bufio"
-	"encoding/csv"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
+	"roster/internal/csvfile"
 	"roster/internal/directory"
 	"roster/internal/web"
 )
@@ -153,15 +153,15 @@ const contentTypeCSV = "text/csv; charset=utf-8; header=present"
 
 // writeRefusedCSV writes the failures as a table. Errors of writing stay in w.
 func writeRefusedCSV(w *bufio.Writer, each refusedOf) error {
-	table := csv.NewWriter(w)
-	table.Write([]string{"emailId", "orgUserId", "reason", "reasonCode"}) //nolint:errcheck // sticky
+	table := csvfile.NewWriter(w)
+	table.Write("emailId", "orgUserId", "reason", "reasonCode") //nolint:errcheck // sticky
 	err := each(func(refused []directory.RefusedUser) error {
 		for _, user := range refused {
 			email, orgUserID := user.Names()
-			table.Write([]string{email, orgUserID, message(user.Ref.Kind, user.Reason), string(user.Reason)}) //nolint:errcheck // sticky
+			table.Write(email, orgUserID, message(user.Ref.Kind, user.Reason), string(user.Reason)) //nolint:errcheck // sticky
 		}
 		return nil
 	})
-	table.Flush()
+	table.Flush() //nolint:errcheck // sticky in w
 	return err
 }

@@ -98,10 +98,10 @@ func TestRemovalCanBeRead(t *testing.T) {
 			"<é>\u2028\u0000,,Invalid emailId,INVALID_ID\n"+
 			"Dan@example.com,\" E4 \","+unauthorized+",BOT_OWNER\n"+
 			",e9,"+noSuchOrgID+",USER_NOT_FOUND\n"+
-			",=1+1,"+noSuchOrgID+",USER_NOT_FOUND\n"+
+			",'=1+1,"+noSuchOrgID+",USER_NOT_FOUND\n"+
 			",\"E\n\u0000\",Invalid orgUserId,INVALID_ID\n"+
 			",null,Invalid orgUserId,INVALID_ID\n"+
-			",-1.50E+2,Invalid orgUserId,INVALID_ID\n",
+			",'-1.50E+2,Invalid orgUserId,INVALID_ID\n",
 			map[string]string{
 				"Vary": "Accept", "Content-Type": "text/csv; charset=utf-8; header=present",
 				"Content-Disposition": `attachment; filename="` + id + `.csv"`,
