@@ -44,7 +44,8 @@ Console, once and within an hour: for the first one, and for one that was lost. 
 is good in all their accounts; their sessions end when it is set. Give it to
 nobody else: whoever opens it first sets the password.
 
-Somebody may work in the console who owns the account or has an admin role in it.`,
+Console users must own the account, or have an admin role with a permission for
+the console: see 'roster role create --help'.`,
 		Example: `  roster console link --account 5f0c... --email ann@example.com
   roster console link --account 5f0c... --email ann@example.com --host https://directory.example.com`,
 		Args: wants(),

@@ -27,8 +27,12 @@ const (
 	roleHelp = `ROLE is the name of a role, or its id. Where an admin role and a bot role have
 the same name, --kind says which is meant.`
 	permissionHelp = `A permission is written as NAME=VALUE: of an admin role YES or NO, of a bot role
-FULL, VIEW, YES or NO. roster keeps permissions for whoever asks through the API,
-and does not act on them.`
+FULL, VIEW, YES or NO.
+
+These permissions of admin roles decide what a user can do in the Admin Console:
+userManagement, groupManagement, roleManagement, botManagement, appManagement and
+auditLogs; viewOnly lets a user look at everything and change nothing. roster
+stores all others, and those of bot roles, for the clients of its API.`
 )
 
 // roleCmd is a command about a role of an account.

@@ -126,8 +126,9 @@ func (e *env) migrateCommand() *cobra.Command {
 		Use:   "migrate",
 		Short: "Set up a database or bring an old one up to date",
 		Long: `Sets up an empty database, or brings one of an earlier version up to date.
-'roster serve' does the same when it starts; 'roster account create' sets up an
-empty database, and no other command changes a schema.`,
+'roster serve' does the same when it starts. 'roster account create' sets up an
+empty database, and 'roster db restore' brings a backup up to date. No other
+command changes a schema.`,
 		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			return e.with(ctx, roster.Options{Migration: roster.MigrateAll}, func(r *roster.Roster) error {
