@@ -56,7 +56,7 @@ A PostgreSQL database is backed up by pg_dump --format=custom.`,
 		}),
 	}
 	e.databaseFlag(cmd)
-	cmd.Flags().BoolVar(&replace, "replace", false, "replace FILE if it is there")
+	cmd.Flags().BoolVar(&replace, "replace", false, "replace FILE if it is a backup that is not in use")
 	return cmd
 }
 

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"roster/internal/csvfile"
+	"roster/internal/outfile"
 )
 
 // removalReport is what 'user remove' prints.
@@ -164,15 +165,15 @@ func checkReportFile(path string) error {
 // writeReportFile writes what came of each user: JSON under a name that ends so,
 // else CSV. skipped are rows of the list that name nobody.
 func (r *removalReport) writeReportFile(path string, skipped []failedJSON) error {
-	var text bytes.Buffer
 	write := r.writeCSV
 	if strings.EqualFold(filepath.Ext(path), ".json") {
 		write = r.writeJSON
 	}
-	if err := write(&text, skipped); err != nil {
-		return err
-	}
-	if err := writeWhole(path, text.Bytes()); err != nil {
+	err := outfile.Replace(path, func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		return errors.Join(write(out, skipped), out.Flush())
+	})
+	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil

@@ -281,7 +281,7 @@ func TestResumeFileOfAnother(t *testing.T) {
 		{"another list", before, append(with, "--org-ids"), 1},
 		{"line 2 is damaged", before, []string{"--resume-file", l.path("damaged"), "--batch-size", "10"}, 1},
 		{"it is no resume file of 'user remove'", before, []string{"--resume-file", l.path("no.resume"), "--batch-size", "10"}, 1},
-		{"is there and no report of 'user remove'", before, append(with, "--report-file", l.path("leavers.txt")), 1},
+		{"is there and no report of 'user remove'", before, append(with, "--report-file", l.path("no.resume")), 1},
 		{"do not go with --dry-run", before, append(with, "--dry-run"), 2},
 		{"do not go with --dry-run or --atomic", before, append(with, "--atomic"), 2},
 		{"--async does not go with", before, []string{"--async", "--atomic"}, 2},

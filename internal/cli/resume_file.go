@@ -12,13 +12,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 
 	"roster/client"
+	"roster/internal/outfile"
 )
 
 // resumeFile is the file by which 'user remove' goes on after it was interrupted,
@@ -158,7 +158,11 @@ func (f *resumeFile) create(want resumeHeader) error {
 	if err != nil {
 		return err
 	}
-	if err := writeWhole(f.path, append(line, '\n')); err != nil {
+	err = outfile.Replace(f.path, func(w io.Writer) error {
+		_, err := w.Write(append(line, '\n'))
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if f.file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
@@ -259,25 +263,4 @@ func (f *resumeFile) close() error {
 	}
 	f.unlock()
 	return err
-}
-
-// writeWhole puts a file in its place when all of it is on the disk.
-func writeWhole(path string, text []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // after the rename there is nothing
-	_, err = tmp.Write(text)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	if dir, err := os.Open(filepath.Dir(path)); err == nil { // so the name survives a power cut, where the file system can
-		_ = dir.Sync()
-		_ = dir.Close()
-	}
-	return nil
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"roster/internal/directory"
+	"roster/internal/outfile"
 	"roster/internal/publicapi"
 	"roster/internal/roster"
 	"roster/internal/server"
@@ -42,6 +44,9 @@ standard error, as JSON unless that is a terminal.`,
 		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			if err := checkServe(&cfg, chunk); err != nil {
+				return err
+			}
+			if err := e.checkServeFiles(&cfg); err != nil {
 				return err
 			}
 			cfg.Log = e.logger()
@@ -109,6 +114,25 @@ func checkServe(cfg *server.Config, chunk int) error {
 	}
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
 		return usagef("--tls-cert and --tls-key go together")
+	}
+	return nil
+}
+
+// checkServeFiles refuses files to append to that are the same, or that the server
+// needs for something else.
+func (e *env) checkServeFiles(cfg *server.Config) error {
+	used := []string{cfg.TLSCert, cfg.TLSKey, e.secretKeyFile}
+	if !strings.Contains(e.database, "://") {
+		used = append(append(used, e.database), outfile.Companions(e.database)...)
+	}
+	for _, path := range []string{cfg.Checkpoints.File, cfg.Erasures} {
+		if path == "" {
+			continue
+		}
+		if err := outfile.Check(path, used...); err != nil {
+			return err
+		}
+		used = append(used, path, path+".lock")
 	}
 	return nil
 }

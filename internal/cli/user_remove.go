@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"roster/client"
+	"roster/internal/outfile"
 )
 
 type removeCommand struct {
@@ -100,10 +101,37 @@ func (c *removeCommand) check() error {
 		return usagef("--async does not go with --dry-run or --atomic")
 	case (c.resumePath != "" || c.reportPath != "") && (c.dryRun || c.atomic):
 		return usagef("--resume-file and --report-file do not go with --dry-run or --atomic")
-	case c.reportPath != "":
-		return checkReportFile(c.reportPath)
 	}
-	return nil
+	return c.checkFiles()
+}
+
+// checkFiles refuses files to write that would overwrite each other, or a file that
+// the command reads.
+func (c *removeCommand) checkFiles() error {
+	if c.resumePath != "" && c.reportPath != "" && outfile.Same(c.resumePath, c.reportPath) {
+		return usagef("--report-file and --resume-file must be different files")
+	}
+	app := &c.api.app
+	used := []string{app.secretFile, app.keyFile, app.platformJWK}
+	if c.names.from != "-" {
+		used = append(used, c.names.from)
+	}
+	if c.resumePath != "" {
+		lock := c.resumePath + ".lock"
+		for _, path := range []string{c.resumePath, lock} {
+			if err := outfile.Check(path, used...); err != nil {
+				return err
+			}
+		}
+		used = append(used, c.resumePath, lock)
+	}
+	if c.reportPath == "" {
+		return nil
+	}
+	if err := outfile.Check(c.reportPath, used...); err != nil {
+		return err
+	}
+	return checkReportFile(c.reportPath)
 }
 
 func (c *removeCommand) run(ctx context.Context, args []string) error {
@@ -186,7 +214,9 @@ func (c *removeCommand) openResume(ctx context.Context, ids []string, r *removal
 func (c *removeCommand) finish(r *removalReport, skipped []failedJSON, callErr error) error {
 	var err error
 	if c.reportPath != "" {
-		err = r.writeReportFile(c.reportPath, skipped)
+		if err = c.checkFiles(); err == nil { // there may be others by now
+			err = r.writeReportFile(c.reportPath, skipped)
+		}
 	}
 	return errors.Join(err, c.report(r, callErr))
 }

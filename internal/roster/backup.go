@@ -10,14 +10,15 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/outfile"
 	"roster/internal/store"
 )
 
 // Backup copies the database to a file while others work on it: one moment of it,
 // whole. The copy is read back and its audit log verified before it gets its name,
-// so that a file of that name is a good backup. It replaces no file unless replace
-// is set. Of PostgreSQL the error wraps directory.ErrInvalid and says how. Only
-// the operator may.
+// so that a file of that name is a good backup. With replace it may replace another
+// backup that no process has open, and no other file. Of PostgreSQL the error wraps
+// directory.ErrInvalid and says how. Only the operator may.
 func (r *Roster) Backup(ctx context.Context, caller auth.Caller, path string, replace bool) (report store.AuditReport, err error) {
 	if err := caller.RequireOperator(); err != nil {
 		return report, err
@@ -25,9 +26,10 @@ func (r *Roster) Backup(ctx context.Context, caller auth.Caller, path string, re
 	if store.IsPostgres(r.options.Database) {
 		return report, directory.Errorf(directory.ErrInvalid, "PostgreSQL backs itself up: run pg_dump --format=custom --file=%s DATABASE", path)
 	}
-	if _, err := os.Lstat(path); err == nil && !replace {
-		return report, directory.Errorf(directory.ErrExists, "the file %s exists already", path)
+	if err := r.checkBackupTarget(ctx, path, replace); err != nil { // before the work
+		return report, err
 	}
+	path = outfile.Resolve(path)
 	dir, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return report, fmt.Errorf("make room for the backup: %w", err)
@@ -43,7 +45,45 @@ func (r *Roster) Backup(ctx context.Context, caller auth.Caller, path string, re
 	}); err != nil {
 		return report, fmt.Errorf("the backup is not good: %w", err)
 	}
-	return report, store.Move(part, path)
+	if err := store.MarkBackup(ctx, part); err != nil {
+		return report, err
+	}
+	if err := r.checkBackupTarget(ctx, path, replace); err != nil {
+		return report, err
+	}
+	return report, outfile.Rename(part, path)
+}
+
+// checkBackupTarget refuses a path at which a backup would destroy something else.
+func (r *Roster) checkBackupTarget(ctx context.Context, path string, replace bool) error {
+	if err := outfile.Check(path, r.ownFiles()...); err != nil {
+		return err
+	}
+	_, err := os.Stat(path)
+	exists := err == nil
+	if exists && !replace {
+		return directory.Errorf(directory.ErrExists, "the file %s exists already", path)
+	}
+	path = outfile.Resolve(path)
+	if err := store.Vacant(path); err != nil {
+		return err
+	}
+	if exists {
+		return store.CheckReplaceable(ctx, path)
+	}
+	return nil
+}
+
+// ownFiles are the paths of the files that this directory needs: its database, the
+// secret key, and what stands beside them.
+func (r *Roster) ownFiles() (paths []string) {
+	if r.Engine() == "sqlite" {
+		paths = append(outfile.Companions(r.options.Database), r.options.Database)
+	}
+	if key, err := r.keyFile(); err == nil { // without a home directory there is none
+		paths = append(paths, key.Path, key.Path+".lock", key.Path+".new", key.Path+".checkpoint", key.Path+".checkpoint.lock")
+	}
+	return paths
 }
 
 // check reads all of a SQLite database that nobody has open, and then looks at it
@@ -115,8 +155,12 @@ func RestoreBackup(ctx context.Context, caller auth.Caller, o RestoreOf) (out Ba
 
 func (o RestoreOf) restoreFile(ctx context.Context, caller auth.Caller, list erasureList) (out BackupRestored, err error) {
 	target := o.Options.Database
-	_, err = os.Lstat(target)
+	if err := outfile.Check(target, append([]string{o.Backup, o.Options.SecretKeyFile}, o.Erasures...)...); err != nil {
+		return out, err
+	}
+	_, err = os.Stat(target)
 	exists := err == nil
+	target = outfile.Resolve(target)
 	if exists && !o.Replace {
 		return out, directory.Errorf(directory.ErrExists, "the database %s exists already", target)
 	}
@@ -154,7 +198,7 @@ func (o RestoreOf) restoreFile(ctx context.Context, caller auth.Caller, list era
 		return out, err
 	}
 	if !exists {
-		return out, store.Move(part, target)
+		return out, outfile.Rename(part, target)
 	}
 	out.Aside = target + ".before-restore-" + time.Now().UTC().Format("20060102T150405Z")
 	return out, store.Replace(ctx, part, target, out.Aside)

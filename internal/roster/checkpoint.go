@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
-
-	"github.com/rogpeppe/go-internal/lockedfile"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/outfile"
 	"roster/internal/store"
 )
 
@@ -58,7 +58,7 @@ func (r *Roster) WriteCheckpoint(ctx context.Context, caller auth.Caller, path s
 	if err != nil {
 		return 0, "", err
 	}
-	unlock, err := lockedfile.MutexAt(path + ".lock").Lock()
+	unlock, err := outfile.Lock(path, r.ownFiles()...)
 	if err != nil {
 		return 0, "", fmt.Errorf("lock the checkpoint file: %w", err)
 	}
@@ -116,7 +116,11 @@ func appendWhole(path string, size int64, text []byte) error {
 	if err == nil {
 		_, err = file.WriteAt(text, size)
 	}
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil && size == 0 { // the file may be new
+		err = outfile.SyncDir(filepath.Dir(path))
+	}
+	if err != nil {
 		return fmt.Errorf("write the checkpoint file: %w", err)
 	}
 	return nil
@@ -130,10 +134,10 @@ func readCheckpoints(src io.Reader, public string, each func(directory.Checkpoin
 	in := bufio.NewReaderSize(src, maxCheckpointLine)
 	for number := 1; ; number++ {
 		text, err := in.ReadSlice('\n')
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && isCut(text) {
 			return size, nil
 		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && !errors.Is(err, io.EOF) {
 			return size, fmt.Errorf("read the checkpoint file: %w", err)
 		}
 		var line checkpointLine
@@ -151,6 +155,14 @@ func readCheckpoints(src io.Reader, public string, each func(directory.Checkpoin
 		each(checkpoint)
 		size += int64(len(text))
 	}
+}
+
+// isCut reports whether text can be the beginning of a line that was not finished.
+// Anything else is the end of another file, which must not be cut off.
+func isCut(text []byte) bool {
+	const begin = `{"at":"`
+	n := min(len(text), len(begin))
+	return string(text[:n]) == begin[:n]
 }
 
 // checkpointsAtOnce is how many checkpoints are looked up together.

@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
-
-	"github.com/rogpeppe/go-internal/lockedfile"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/outfile"
 	"roster/internal/store"
 )
 
@@ -45,7 +43,7 @@ func (r *Roster) WriteErasures(ctx context.Context, caller auth.Caller, path str
 	if err := caller.RequireOperator(); err != nil {
 		return 0, 0, err
 	}
-	unlock, err := lockedfile.MutexAt(path + ".lock").Lock()
+	unlock, err := outfile.Lock(path, r.ownFiles()...)
 	if err != nil {
 		return 0, 0, fmt.Errorf("lock the list of erasures: %w", err)
 	}
@@ -100,28 +98,22 @@ func (l erasureList) read(path string) error {
 
 // write replaces the file, whole.
 func (l erasureList) write(path string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // it is gone once it has its name
 	hashes := make([]directory.ErasureHash, 0, len(l))
 	for hash := range l {
 		hashes = append(hashes, hash)
 	}
 	// In an order that says nothing about when, or who of one account.
 	slices.SortFunc(hashes, func(a, b directory.ErasureHash) int { return slices.Compare(a[:], b[:]) })
-	out := bufio.NewWriter(tmp)
-	_, err = out.WriteString(erasuresHeader)
-	for _, hash := range hashes {
-		if err == nil {
-			_, err = out.WriteString(hex.EncodeToString(hash[:]) + "\n")
+	return outfile.Replace(path, func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		_, err := out.WriteString(erasuresHeader)
+		for _, hash := range hashes {
+			if err == nil {
+				_, err = out.WriteString(hex.EncodeToString(hash[:]) + "\n")
+			}
 		}
-	}
-	if err := errors.Join(err, out.Flush(), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return store.Move(tmp.Name(), path)
+		return errors.Join(err, out.Flush())
+	})
 }
 
 // eraseAgain is how many memberships one transaction erases again.

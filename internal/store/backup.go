@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,11 @@ import (
 	"strings"
 
 	"roster/internal/directory"
+	"roster/internal/outfile"
 )
+
+// backupMark is the user_version of a file that MarkBackup has marked ("bakp").
+const backupMark = 0x62616b70
 
 // Backup copies a SQLite database into a new file: all that was committed when the
 // copy began, and nothing else, not even free pages. Others go on writing
@@ -24,6 +29,67 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 		return fmt.Errorf("copy the database: %w", s.engine.mapError(err))
 	}
 	return syncFile(path)
+}
+
+// MarkBackup marks a SQLite database that no process has open as a backup, which
+// may be replaced. A process that opens it to write takes the mark away.
+func MarkBackup(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", sqliteDSN(path))
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", backupMark))
+	if err = errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("mark the backup: %w", sqliteEngine.mapError(err))
+	}
+	return syncFile(path)
+}
+
+// unmarkBackup takes the mark of a backup away, now that it is a database.
+func (s *Store) unmarkBackup(ctx context.Context) error {
+	var mark int
+	err := s.row(ctx, "PRAGMA user_version").Scan(&mark)
+	if err == nil && mark == backupMark {
+		_, err = s.write.ExecContext(ctx, "PRAGMA user_version = 0")
+	}
+	return wrapf(s.engine.mapError(err), "open the backup as a database")
+}
+
+// CheckReplaceable checks that the file at path is a backup that no process has
+// open. It changes nothing. The error wraps directory.ErrInvalid when the file is
+// anything else, and directory.ErrUnavailable when it is in use.
+func CheckReplaceable(ctx context.Context, path string) error {
+	if !isBackup(path) {
+		return directory.Errorf(directory.ErrInvalid, "%s is not a backup made by 'roster db backup': choose another name", path)
+	}
+	db, err := sql.Open("sqlite", sqliteDSN(path, "mode=rw")+"&_pragma=busy_timeout(0)&_pragma=locking_mode(EXCLUSIVE)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	// In this mode the first lock that is taken excludes idle connections, too.
+	for _, query := range []string{"BEGIN EXCLUSIVE", "ROLLBACK"} {
+		if _, err := db.ExecContext(ctx, query); err != nil {
+			return directory.Errorf(directory.ErrUnavailable, "%s is in use, or cannot be written: choose another name (%v)", path, err)
+		}
+	}
+	return db.Close()
+}
+
+// isBackup reads the mark from the header of a SQLite file; see
+// https://www.sqlite.org/fileformat.html.
+func isBackup(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	header := make([]byte, 100)
+	if _, err := io.ReadFull(file, header); err != nil || string(header[:16]) != "SQLite format 3\x00" {
+		return false
+	}
+	return binary.BigEndian.Uint32(header[60:]) == backupMark && binary.BigEndian.Uint32(header[68:]) == applicationID
 }
 
 // Integrity reads a whole SQLite database and checks that it is one. The error
@@ -87,14 +153,14 @@ func Alone(ctx context.Context, path string) error {
 	return db.Close()
 }
 
-// Vacant checks that a SQLite database can be put at path, where there is none.
-// The log of one that was moved away would be read into the new one; the error
+// Vacant checks that a SQLite database can be put at path. The log of another one,
+// which was moved away or is in use, would be read into the new one; the error
 // wraps directory.ErrInvalid when it is there.
 func Vacant(path string) error {
-	for _, ending := range []string{"-wal", "-journal"} {
+	for _, ending := range []string{"-wal", "-journal", "-shm"} {
 		_, err := os.Lstat(path + ending)
 		if err == nil {
-			return directory.Errorf(directory.ErrInvalid, "%s is left of a database that is no longer there: move it to where that is", path+ending)
+			return directory.Errorf(directory.ErrInvalid, "%s belongs to another database, which is in use or was moved away: move it to where that is", path+ending)
 		}
 		if !errors.Is(err, os.ErrNotExist) {
 			return err
@@ -112,18 +178,10 @@ func Replace(ctx context.Context, from, path, aside string) error {
 	if err := os.Link(path, aside); err != nil {
 		return fmt.Errorf("keep the database that was there: %w", err)
 	}
-	return Move(from, path)
+	return outfile.Rename(from, path)
 }
 
-// Move renames a file and waits for the disk.
-func Move(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return syncFile(filepath.Dir(to))
-}
-
-// syncFile waits until a file, or the names in a directory, are on the disk.
+// syncFile waits until a file is on the disk.
 func syncFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

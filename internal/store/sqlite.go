@@ -81,6 +81,9 @@ func (s *Store) openSQLite(ctx context.Context, path string, mustExist bool) err
 	if err == nil {
 		err = enterWAL(ctx, s.write, path)
 	}
+	if err == nil {
+		err = s.unmarkBackup(ctx)
+	}
 	if err != nil {
 		s.close() //nolint:errcheck // the first error counts
 	}
