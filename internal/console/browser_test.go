@@ -213,7 +213,13 @@ var checks string
 // check looks for what makes a page hard to use; see checks.js.
 func (b *tab) check() {
 	b.Helper()
-	for _, fault := range ask[[]string](b, checks) {
+	var faults *[]string
+	for deadline := time.Now().Add(stepTimeout); faults == nil; faults = ask[*[]string](b, checks) {
+		if time.Now().After(deadline) {
+			b.Fatalf("%s does not finish loading", ask[string](b, `location.href`))
+		}
+	}
+	for _, fault := range *faults {
 		b.Errorf("%s: %s", ask[string](b, `location.href`), fault)
 	}
 }

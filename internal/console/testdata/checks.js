@@ -1,6 +1,7 @@
 // Returns what makes the page hard to use for somebody: by keyboard, with a screen
-// reader, with weak eyes, on a phone.
+// reader, with weak eyes, on a phone. Returns null while the page is loading.
 (() => {
+  if (document.readyState !== "complete") return null; // half a page says nothing
   const faults = [];
   const all = (selector) => [...document.querySelectorAll(selector)];
   const name = (e) => e.outerHTML.slice(0, 120).replace(/\s+/g, " ");
