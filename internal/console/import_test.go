@@ -100,14 +100,14 @@ func TestTablesThatAreRefused(t *testing.T) {
 		fmt.Fprintf(&many, "u%d@example.com\n", i)
 	}
 	for list, want := range map[string]string{
-		"\n\n":                      "Paste a table or choose a file.",
-		"emailId\n":                 "The table names nobody.",
-		"a@example.com\n":           "The first line must name the columns",
-		"emailId,boss\na,b":         "Column &#34;boss&#34; is not known",
-		"emailId,EMAIL_ID":          "Column &#34;EMAIL_ID&#34; is there twice.",
-		"emailId\n\"a\nb":           "Line ",
-		"emailId\n\xff":             "is not UTF-8",
-		"emailId\n" + many.String(): "The table names 20,001 people; 20,000 is the most.",
+		"\n\n":                            "Paste a table or choose a file.",
+		"emailId\n":                       "The table names nobody.",
+		"a@example.com\n":                 "The first line must name the columns",
+		"emailId,boss\na,b":               "Column &#34;boss&#34; is not known",
+		"emailId,EMAIL_ID\na@x.io,b@x.io": "both hold the emailId and differ in line 2",
+		"emailId\n\"a\nb":                 "Line ",
+		"emailId\n\xff":                   "is not UTF-8",
+		"emailId\n" + many.String():       "The table names 20,001 people; 20,000 is the most.",
 		"emailId\na@example.com\n" + strings.Repeat(" ", 20<<20-1<<16): "The table is too long.",
 	} {
 		got := c.post("/console/users/import/preview", url.Values{"list": {list}})
