@@ -101,10 +101,7 @@ func (r *Roster) SetPassword(ctx context.Context, token, password string) error 
 		if err != nil {
 			return err
 		}
-		return tx.SetPassword(ctx, link, person, hash)
+		return tx.SetPassword(ctx, link, person, hash, slotOf(email.Key))
 	})
-	if err != nil {
-		return goneLink(err)
-	}
-	return r.store.ClearAttempts(ctx, slotOf(email.Key))
+	return goneLink(err)
 }

@@ -104,7 +104,7 @@ func (r *reader) Link(ctx context.Context, hash []byte, now time.Time) (director
 // SetPassword gives somebody a password by a link, which must be there still.
 // Their other links and all their sessions end. The error wraps
 // directory.ErrNotFound when the link was used meanwhile.
-func (tx *Tx) SetPassword(ctx context.Context, link []byte, person directory.PersonID, hash string) error {
+func (tx *Tx) SetPassword(ctx context.Context, link []byte, person directory.PersonID, hash string, slot int64) error {
 	n, err := tx.touch(ctx, usePasswordLink, link, tx.batch.At.UnixMicro())
 	if err == nil && n != 1 {
 		err = directory.ErrNotFound
@@ -116,6 +116,9 @@ func (tx *Tx) SetPassword(ctx context.Context, link []byte, person directory.Per
 		if err := tx.exec(ctx, query, person); err != nil {
 			return err
 		}
+	}
+	if err := tx.exec(ctx, clearAttempts, slot); err != nil {
+		return err
 	}
 	tx.later(1, upsertPassword, person, hash, tx.batch.At.UnixMicro())
 	tx.Record(directory.AuditRun{Kind: directory.AuditPasswordSet, Persons: []directory.PersonID{person}})
