@@ -28,15 +28,17 @@ member and cannot be removed while that is so. Prints the account's id.`,
 		Example: `  roster account create --name "Example Corp" --owner-email ann@example.com`,
 		Args:    wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
-			return e.with(ctx, roster.Options{}, func(r *roster.Roster) error {
-				id, err := r.CreateAccount(ctx, auth.Operator(), name, owner)
-				if err != nil {
-					return err
-				}
-				return e.print(struct {
-					AccountID string `json:"accountId"`
-				}{id}, func(w io.Writer) { fmt.Fprintf(w, "Account %s\n", id) })
+			var id string
+			err := roster.Create(ctx, e.options(roster.Options{}), func(r *roster.Roster) (err error) {
+				id, err = r.CreateAccount(ctx, auth.Operator(), name, owner)
+				return err
 			})
+			if err != nil {
+				return err
+			}
+			return e.print(struct {
+				AccountID string `json:"accountId"`
+			}{id}, func(w io.Writer) { fmt.Fprintf(w, "Account %s\n", id) })
 		}),
 	}
 	e.databaseFlag(cmd)
@@ -67,7 +69,7 @@ func (e *env) accountListCommand() *cobra.Command {
 		Example: `  roster account list`,
 		Args:    wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				accounts, err := r.Accounts(ctx, auth.Operator())
 				if err != nil {
 					return err
@@ -101,7 +103,7 @@ func (e *env) accountShowCommand() *cobra.Command {
 		Example: `  roster account show --account 5f0c...`,
 		Args:    wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
-			return c.with(ctx, func(r *roster.Roster) error {
+			return c.read(ctx, func(r *roster.Roster) error {
 				a, err := r.Account(ctx, auth.Operator(), c.account)
 				if err != nil {
 					return err

@@ -46,7 +46,7 @@ func (e *env) appListCommand() *cobra.Command {
 		Long:  `Lists the apps of an account in the order in which they were made.`,
 		Args:  wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				apps, err := r.Apps(ctx, auth.Operator(), account, all)
 				if err != nil {
 					return err
@@ -90,7 +90,7 @@ or so.`,
 		Example: `  roster app show cs-...`,
 		Args:    wants("CLIENT_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				app, err := r.App(ctx, auth.Operator(), args[0])
 				if err != nil {
 					return err

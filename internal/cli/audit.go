@@ -40,7 +40,7 @@ shows that: see 'roster audit checkpoint'.`,
 			if key != "" && file == "" {
 				return usagef("--checkpoint-key goes with --checkpoint")
 			}
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				return e.verifyAudit(ctx, r, file, key)
 			})
 		}),
@@ -100,7 +100,7 @@ needs.`,
 		Example: `  roster audit checkpoint --to /mnt/worm/checkpoints.jsonl`,
 		Args:    wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				lines, key, err := r.WriteCheckpoint(ctx, auth.Operator(), file)
 				if err != nil {
 					return err
@@ -176,7 +176,7 @@ address as long as that is known, and by user id once they were erased.`,
 			if q.To, err = parseDay("until", until, 24*time.Hour-time.Microsecond); err != nil {
 				return err
 			}
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				out, err := r.AuditRecords(ctx, auth.Operator(), account, q)
 				if err != nil {
 					return err
@@ -254,7 +254,7 @@ be continued later.`,
 					return usagef("--after: %v", err)
 				}
 			}
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				out := bufio.NewWriter(e.out)
 				enc := json.NewEncoder(out)
 				enc.SetEscapeHTML(false)

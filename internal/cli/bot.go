@@ -70,7 +70,7 @@ func (e *env) botListCommand() *cobra.Command {
 			if err := checkPage(page); err != nil {
 				return err
 			}
-			return c.with(ctx, func(r *roster.Roster) error {
+			return c.read(ctx, func(r *roster.Roster) error {
 				list, err := r.Bots(ctx, auth.Operator(), c.account, page)
 				if err != nil {
 					return err

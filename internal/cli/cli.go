@@ -176,11 +176,16 @@ func (e *env) secretKeyFlag(cmd *cobra.Command) {
 	completeFiles(cmd, "secret-key-file")
 }
 
-// open opens the directory for one command.
-func (e *env) open(ctx context.Context, o roster.Options) (*roster.Roster, error) {
+// options adds to options what the flags say.
+func (e *env) options(o roster.Options) roster.Options {
 	o.Database = e.database
 	o.SecretKeyFile = e.secretKeyFile
-	return roster.Open(ctx, o)
+	return o
+}
+
+// open opens the directory for one command.
+func (e *env) open(ctx context.Context, o roster.Options) (*roster.Roster, error) {
+	return roster.Open(ctx, e.options(o))
 }
 
 // with opens the directory, runs fn and closes it again.
@@ -190,6 +195,11 @@ func (e *env) with(ctx context.Context, o roster.Options, fn func(*roster.Roster
 		return err
 	}
 	return errors.Join(fn(r), r.Close())
+}
+
+// read is with for a command that only reads.
+func (e *env) read(ctx context.Context, fn func(*roster.Roster) error) error {
+	return e.with(ctx, roster.Options{MustExist: true, ReadOnly: true}, fn)
 }
 
 // wantsJSON says whether results are for programs.

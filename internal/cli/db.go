@@ -35,7 +35,7 @@ A PostgreSQL database is backed up by pg_dump --format=custom.`,
 
 		ValidArgsFunction: completeOneFile,
 		RunE: run(func(ctx context.Context, args []string) error {
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				going := e.spinner("Copying and checking the database")
 				report, err := r.Backup(ctx, auth.Operator(), args[0], replace)
 				going.end()
@@ -75,7 +75,7 @@ Keep one list with all backups. Lines are only ever added to it.`,
 
 		ValidArgsFunction: completeOneFile,
 		RunE: run(func(ctx context.Context, args []string) error {
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				total, added, err := r.WriteErasures(ctx, auth.Operator(), args[0])
 				if err != nil {
 					return err

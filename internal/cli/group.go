@@ -110,7 +110,7 @@ func (e *env) groupListCommand() *cobra.Command {
 			}
 			var list directory.List[directory.GroupEntry]
 			var users []int
-			err := c.with(ctx, func(r *roster.Roster) error {
+			err := c.read(ctx, func(r *roster.Roster) error {
 				return r.Groups(ctx, auth.Operator(), c.account, page, func(groups directory.List[directory.GroupEntry], each roster.GroupUsers) error {
 					list, users = groups, make([]int, len(groups.Items))
 					return each(func(at int, _ directory.Member) error {

@@ -54,7 +54,7 @@ it is nested itself, and which roles it was given. With --users, also who is in 
 		Example: `  roster group show --account 5f0c... Staff --users`,
 		Args:    wants("GROUP"),
 		RunE: run(func(ctx context.Context, args []string) error {
-			return c.with(ctx, func(r *roster.Roster) error {
+			return c.read(ctx, func(r *roster.Roster) error {
 				g, err := r.Group(ctx, auth.Operator(), c.account, args[0])
 				if err != nil {
 					return err

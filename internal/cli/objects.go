@@ -28,6 +28,10 @@ func (c *accountCmd) with(ctx context.Context, fn func(*roster.Roster) error) er
 	return c.env.with(ctx, roster.Options{MustExist: true}, fn)
 }
 
+func (c *accountCmd) read(ctx context.Context, fn func(*roster.Roster) error) error {
+	return c.env.read(ctx, fn)
+}
+
 // pageFlags add --limit and --offset.
 func pageFlags(cmd *cobra.Command, page *directory.Page, what string) {
 	cmd.Flags().IntVar(&page.Limit, "limit", 50, "most "+what+" to list")

@@ -50,7 +50,15 @@ func (c *removalCmd) add(cmd *cobra.Command) {
 
 // with opens the directory with the restore window of the flag.
 func (c *removalCmd) with(ctx context.Context, fn func(*roster.Roster) error) error {
-	o := roster.Options{MustExist: true}
+	return c.open(ctx, roster.Options{MustExist: true}, fn)
+}
+
+// read is with for a command that only reads.
+func (c *removalCmd) read(ctx context.Context, fn func(*roster.Roster) error) error {
+	return c.open(ctx, roster.Options{MustExist: true, ReadOnly: true}, fn)
+}
+
+func (c *removalCmd) open(ctx context.Context, o roster.Options, fn func(*roster.Roster) error) error {
 	if err := setWindow(&o, c.window); err != nil {
 		return err
 	}
@@ -99,7 +107,7 @@ restored nor erased.`,
 			if page.Limit < 1 || page.Offset < 0 {
 				return usagef("--limit must be 1 or more, and --offset 0 or more")
 			}
-			return c.with(ctx, func(r *roster.Roster) error {
+			return c.read(ctx, func(r *roster.Roster) error {
 				out, err := r.Removals(ctx, auth.Operator(), c.account, page)
 				if err != nil {
 					return err
@@ -161,7 +169,7 @@ a job that runs it shows how far it has come; the refused follow when it is over
 		Example: `  roster removal show --account 5f0c... rm-...`,
 		Args:    wants("REMOVAL_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {
-			return c.with(ctx, func(r *roster.Roster) error {
+			return c.read(ctx, func(r *roster.Roster) error {
 				record, err := r.Removal(ctx, auth.Operator(), c.account, args[0])
 				if err != nil {
 					return err

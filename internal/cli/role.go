@@ -154,7 +154,7 @@ func (e *env) roleListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.with(ctx, func(r *roster.Roster) error {
+			return c.read(ctx, func(r *roster.Roster) error {
 				list, err := r.Roles(ctx, auth.Operator(), c.account, kind, page)
 				if err != nil {
 					return err
@@ -199,7 +199,7 @@ whatever bot, and which groups.
 			if err != nil {
 				return err
 			}
-			return c.with(ctx, func(r *roster.Roster) error {
+			return c.read(ctx, func(r *roster.Roster) error {
 				role, err := r.Role(ctx, auth.Operator(), c.account, kind, args[0])
 				if err != nil {
 					return err

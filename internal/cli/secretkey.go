@@ -98,7 +98,7 @@ the key file, by their fingerprints, which give nothing away. It works without
 the file too, to find out which key is missing.`,
 		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				keys, err := r.SecretKeys(ctx, auth.Operator())
 				if err != nil {
 					return err

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,18 +36,16 @@ As long as nobody has a password for the console, it prints a link by which the
 owner of the oldest account sets theirs. It works once and for an hour.
 'roster console link' makes more.
 
-A new database is set up and an old one is brought up to date. The log goes to
-standard error, as JSON unless that is a terminal.`,
+A new database is set up and an old one is brought up to date. A SQLite database
+has one server: a second one is refused. The log goes to standard error, as JSON
+unless that is a terminal.`,
 		Example: `  roster serve
   roster serve --addr 127.0.0.1:9000 --database /var/lib/roster/roster.db
   roster serve --addr :8443 --tls-cert fullchain.pem --tls-key privkey.pem
   roster serve --database postgres://roster@db.example.com/roster`,
 		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
-			if err := checkServe(&cfg, chunk); err != nil {
-				return err
-			}
-			if err := e.checkServeFiles(&cfg); err != nil {
+			if err := errors.Join(checkServe(&cfg, chunk), e.checkServeFiles(&cfg)); err != nil {
 				return err
 			}
 			cfg.Log = e.logger()

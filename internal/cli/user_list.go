@@ -24,7 +24,7 @@ func (e *env) userListCommand() *cobra.Command {
 became members.`,
 		Args: wants(),
 		RunE: run(func(ctx context.Context, _ []string) error {
-			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
+			return e.read(ctx, func(r *roster.Roster) error {
 				if e.wantsJSON() {
 					return e.listJSON(ctx, r, account)
 				}

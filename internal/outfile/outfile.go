@@ -154,6 +154,20 @@ func Rename(from, to string) error {
 	return SyncDir(filepath.Dir(to))
 }
 
+// Link gives a file a second name, unless there is a file of that name, and waits
+// until the name is on the disk. On a file system without links the file gets the
+// new name alone. The error wraps fs.ErrExist when there is such a file.
+func Link(from, to string) error {
+	err := os.Link(from, to)
+	if _, missing := os.Stat(to); err != nil && errors.Is(missing, fs.ErrNotExist) {
+		err = os.Rename(from, to)
+	}
+	if err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(to))
+}
+
 // SyncDir waits until the names in a directory are on the disk.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -171,6 +171,11 @@ func (o RestoreOf) restoreFile(ctx context.Context, caller auth.Caller, list era
 	} else if err := store.Vacant(target); err != nil {
 		return out, err
 	}
+	unlock, err := store.LockServer(ctx, target) // until all is done none can start
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	dir, err := os.MkdirTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
 	if err != nil {
 		return out, fmt.Errorf("make room for the database: %w", err)

@@ -18,6 +18,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/outfile"
 	"roster/internal/store"
 )
 
@@ -59,6 +60,12 @@ type Options struct {
 	// MustExist refuses to make a new SQLite file.
 	MustExist bool
 	Migration Migration
+	// ReadOnly is set by whoever only reads. A SQLite database can then be read where
+	// its file or its directory cannot be written.
+	ReadOnly bool
+	// Serve is set by a server. There is one at a time to a SQLite database, and it
+	// makes no new one beside the secret key of one that is missing.
+	Serve bool
 	// Secrets is set by whoever reads or writes client secrets: the secret key
 	// is then loaded, or made when the database holds no secret yet.
 	Secrets bool
@@ -81,7 +88,10 @@ type Options struct {
 
 // Open opens a directory. Its errors say what to do.
 func Open(ctx context.Context, o Options) (*Roster, error) {
-	o.Store.MustExist = o.MustExist
+	o.Store.MustExist, o.Store.ReadOnly, o.Store.Serve = o.MustExist, o.ReadOnly, o.Serve
+	if err := checkNotLost(o); err != nil {
+		return nil, err
+	}
 	s, err := store.Open(ctx, o.Database, o.Store)
 	if err != nil {
 		return nil, err
@@ -98,6 +108,58 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Create opens a directory and runs fn. A SQLite database that does not exist is
+// made, and gets its name only if fn succeeds: nothing is left of a failure.
+func Create(ctx context.Context, o Options, fn func(*Roster) error) error {
+	path := o.Database
+	if !store.IsNewFile(path) {
+		return with(ctx, o, fn)
+	}
+	if err := store.CheckNew(path); err != nil {
+		if store.IsNewFile(path) {
+			return err
+		}
+		return with(ctx, o, fn) // another process was quicker
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("make room for the database: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	o.Database = filepath.Join(dir, "part.db")
+	if err := with(ctx, o, fn); err != nil {
+		return err
+	}
+	err = outfile.Link(o.Database, path)
+	if errors.Is(err, os.ErrExist) { // another process was quicker
+		o.Database = path
+		return with(ctx, o, fn)
+	}
+	return err
+}
+
+func with(ctx context.Context, o Options, fn func(*Roster) error) error {
+	r, err := Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(r), r.Close())
+}
+
+// checkNotLost refuses to serve a new SQLite database in the place of one that is
+// missing, as its secret key shows.
+func checkNotLost(o Options) error {
+	key := o.Database + ".key"
+	if !o.Serve || o.SecretKeyFile != "" || !store.IsNewFile(o.Database) {
+		return nil
+	}
+	if _, err := os.Stat(key); err == nil {
+		return fmt.Errorf("the database file %s is missing, but its key %s is there: restore a backup with 'roster db restore', "+
+			"or make a new database with 'roster account create'", o.Database, key)
+	}
+	return nil
 }
 
 func (r *Roster) prepare(ctx context.Context, o Options) error {

@@ -112,6 +112,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Roster.Secrets = true
+	cfg.Roster.Serve = true
 	cfg.Roster.Migration = roster.MigrateAll
 	r, err := roster.Open(ctx, cfg.Roster)
 	if err != nil {

@@ -25,7 +25,15 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	if err := makePrivate(path); err != nil {
 		return err
 	}
-	if _, err := s.write.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
+	if err := s.guard.check(); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", s.dsn()) // which may read what cannot be written
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
+	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("copy the database: %w", s.engine.mapError(err))
 	}
 	return syncFile(path)
@@ -62,7 +70,7 @@ func CheckReplaceable(ctx context.Context, path string) error {
 	if !isBackup(path) {
 		return directory.Errorf(directory.ErrInvalid, "%s is not a backup made by 'roster db backup': choose another name", path)
 	}
-	db, err := sql.Open("sqlite", sqliteDSN(path, "mode=rw")+"&_pragma=busy_timeout(0)&_pragma=locking_mode(EXCLUSIVE)")
+	db, err := sql.Open("sqlite", sqliteDSN(path, "mode=rw", noWait, "_pragma=locking_mode(EXCLUSIVE)"))
 	if err != nil {
 		return err
 	}
@@ -136,7 +144,7 @@ func CopyFile(from, to string) error {
 // Alone puts a SQLite database that nobody has open into one file, without a log
 // beside it. The error wraps directory.ErrUnavailable while somebody has it open.
 func Alone(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", sqliteDSN(path)+"&_pragma=busy_timeout(0)")
+	db, err := sql.Open("sqlite", sqliteDSN(path, noWait))
 	if err != nil {
 		return err
 	}

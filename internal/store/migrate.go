@@ -50,12 +50,11 @@ const (
 
 // SchemaState compares the database with what this version needs.
 func (s *Store) SchemaState(ctx context.Context) (SchemaState, error) {
-	p, err := s.migrations()
+	steps, err := s.engine.steps()
 	if err != nil {
 		return 0, err
 	}
-	sources := p.ListSources()
-	target := sources[len(sources)-1].Version
+	target := steps[len(steps)-1].Version // files are read in their order
 	current, err := s.schemaVersion(ctx)
 	if err != nil {
 		return 0, err
@@ -89,6 +88,9 @@ func (s *Store) schemaVersion(ctx context.Context) (version int64, err error) {
 // Migrate brings the schema to what this version needs. Servers that start
 // together take turns. A database of a later version is refused.
 func (s *Store) Migrate(ctx context.Context) error {
+	if s.write == nil {
+		return errors.New("the database has no tables yet: make an account with 'roster account create'")
+	}
 	unlock, err := s.lockMigrations(ctx)
 	if err != nil {
 		return err

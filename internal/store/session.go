@@ -118,13 +118,15 @@ func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (
 // file. Callers take turns in the order in which they come.
 type sqliteWriter struct {
 	db   *sql.DB
+	file *fileGuard
 	turn chan struct{} // holds a token while somebody writes
 	conn *sql.Conn     // nil until first needed
 	q    *prepared     // on conn
+	log  *fileGuard    // of the log that conn writes to
 }
 
-func newSQLiteWriter(db *sql.DB) *sqliteWriter {
-	return &sqliteWriter{db: db, turn: make(chan struct{}, 1)}
+func newSQLiteWriter(db *sql.DB, file *fileGuard) *sqliteWriter {
+	return &sqliteWriter{db: db, file: file, turn: make(chan struct{}, 1)}
 }
 
 func (w *sqliteWriter) begin(ctx context.Context) (session, error) {
@@ -138,10 +140,22 @@ func (w *sqliteWriter) begin(ctx context.Context) (session, error) {
 		<-w.turn
 		return nil, err
 	}
-	return &sqliteSession{prepared: w.q, tx: tx, release: func() { <-w.turn }}, nil
+	return &sqliteSession{prepared: w.q, tx: tx, check: w.check, release: func() { <-w.turn }}, nil
+}
+
+// check returns an error unless what the connection writes is in the database: its
+// file and its log still have their names.
+func (w *sqliteWriter) check() error {
+	if err := w.file.check(); err != nil {
+		return err
+	}
+	return w.log.check()
 }
 
 func (w *sqliteWriter) beginTx(ctx context.Context) (*sql.Tx, error) {
+	if err := w.check(); err != nil {
+		return nil, err
+	}
 	if w.conn == nil {
 		conn, err := w.db.Conn(context.WithoutCancel(ctx))
 		if err != nil {
@@ -150,6 +164,12 @@ func (w *sqliteWriter) beginTx(ctx context.Context) (*sql.Tx, error) {
 		w.conn, w.q = conn, &prepared{on: conn}
 	}
 	tx, err := w.conn.BeginTx(context.WithoutCancel(ctx), nil) // see transact
+	// The transaction has opened the log.
+	if err == nil && w.log == nil {
+		if w.log, err = newFileGuard(w.file.log()); err != nil {
+			_ = tx.Rollback()
+		}
+	}
 	if err != nil {
 		// The connection may be to blame, so the next caller gets another.
 		_ = w.drop()
@@ -165,7 +185,7 @@ func (w *sqliteWriter) drop() error {
 	err := w.q.close()
 	// Close would put it back into the pool.
 	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
-	w.conn, w.q = nil, nil
+	w.conn, w.q, w.log = nil, nil, nil
 	return err
 }
 
@@ -180,6 +200,7 @@ func (w *sqliteWriter) close() error {
 type sqliteSession struct {
 	*prepared
 	tx      *sql.Tx
+	check   func() error // of the files that were written
 	release func()
 }
 
@@ -216,7 +237,10 @@ func (s *sqliteSession) commit(ctx context.Context, last []statement) error {
 	if err := s.run(context.WithoutCancel(ctx), last); err != nil {
 		return err
 	}
-	return s.tx.Commit()
+	if err := s.tx.Commit(); err != nil {
+		return err
+	}
+	return s.check()
 }
 
 func (s *sqliteSession) end() {

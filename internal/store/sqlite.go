@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +16,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"roster/internal/directory"
+	"roster/internal/outfile"
 )
 
 // applicationID marks a SQLite file as ours ("rost"), so that no other
@@ -55,32 +56,33 @@ func sqliteKind(err error) error {
 	return nil
 }
 
-func (s *Store) openSQLite(ctx context.Context, path string, mustExist bool) error {
-	if err := checkSQLiteFile(path, mustExist); err != nil {
+func (s *Store) openSQLite(ctx context.Context, path string, o Options) (err error) {
+	if err := checkSQLiteFile(path, o.MustExist || o.ReadOnly); err != nil {
 		return err
 	}
-	var err error
+	if o.ReadOnly {
+		return s.openToRead(ctx, path)
+	}
+	unlock := func() error { return nil }
+	if o.Serve {
+		if unlock, err = LockServer(ctx, path); err != nil {
+			return err
+		}
+	}
 	if s.write, err = sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate",
 		"_pragma=journal_mode(WAL)", "_pragma=cache_size(-65536)")); err != nil {
-		return err
+		return errors.Join(err, unlock())
 	}
 	s.write.SetMaxOpenConns(2) // one for the writer, one for migrations
-	if s.read, err = sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)")); err != nil {
-		return err
-	}
-	s.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
-	s.read.SetMaxIdleConns(max(4, runtime.NumCPU()))
-	writer := newSQLiteWriter(s.write)
-	s.begin = writer.begin
-	s.admit = s.admitSQLite
-	s.reader = reader{q: &prepared{on: s.read}, engine: sqliteEngine}
-	s.close = func() error { return errors.Join(s.read.Close(), writer.close()) }
-
 	// Not on s.write, which would put another program's file into WAL mode.
-	err = checkOurs(ctx, s.read, path)
-	if err == nil {
-		err = enterWAL(ctx, s.write, path)
+	guard, err := s.openReaders(ctx, path)
+	if err != nil {
+		return errors.Join(err, s.write.Close(), unlock())
 	}
+	writer := newSQLiteWriter(s.write, guard)
+	s.begin = writer.begin
+	s.close = func() error { return errors.Join(s.read.Close(), writer.close(), unlock()) }
+	err = enterWAL(ctx, s.write, path)
 	if err == nil {
 		err = s.unmarkBackup(ctx)
 	}
@@ -88,6 +90,52 @@ func (s *Store) openSQLite(ctx context.Context, path string, mustExist bool) err
 		s.close() //nolint:errcheck // the first error counts
 	}
 	return err
+}
+
+// openToRead opens a database for a command that only reads. SQLite makes a log and
+// its index beside a database that it reads. Where it cannot, or could not delete
+// them afterwards, a database without a log is read as a file that does not change.
+func (s *Store) openToRead(ctx context.Context, path string) error {
+	s.begin = func(context.Context) (session, error) {
+		return nil, directory.Errorf(directory.ErrUnavailable, "the database was opened to be read only")
+	}
+	s.close = func() error { return s.read.Close() }
+	log, noLog := os.Stat(outfile.Resolve(path) + "-wal")
+	if noLog == nil || isWritable(path) {
+		_, err := s.openReaders(ctx, path)
+		if !cannotWrite(err) {
+			return err
+		}
+		if noLog == nil && log.Size() > 0 {
+			return fmt.Errorf("%w (or copy it to a place that can be written, together with its -wal, in which the last changes are)", err)
+		}
+	}
+	guard, err := s.openReaders(ctx, path, "mode=ro", "immutable=1")
+	s.close = func() error { return errors.Join(s.read.Close(), guard.checkUnchanged()) }
+	return err
+}
+
+// openReaders opens the connections that read, with settings of their own, and
+// checks that the file is a database of ours.
+func (s *Store) openReaders(ctx context.Context, path string, settings ...string) (guard *fileGuard, err error) {
+	if guard, err = newFileGuard(path); err != nil {
+		return nil, err
+	}
+	s.dsn = func(more ...string) string { return sqliteDSN(path, slices.Concat(settings, more)...) }
+	if s.read, err = sql.Open("sqlite", s.dsn("_pragma=query_only(1)")); err != nil {
+		return nil, err
+	}
+	s.read.SetMaxOpenConns(max(4, runtime.NumCPU()))
+	s.read.SetMaxIdleConns(max(4, runtime.NumCPU()))
+	s.guard, s.admit = guard, s.admitSQLite
+	s.reader = reader{q: guarded{&prepared{on: s.read}, guard}, engine: sqliteEngine}
+	if err = checkOurs(ctx, s.read, path); err == nil {
+		err = guard.check() // it is the file that was opened
+	}
+	if err != nil {
+		s.read.Close()
+	}
+	return guard, err
 }
 
 // enterWAL makes the first connection that writes, which puts a new file into
@@ -110,77 +158,16 @@ func enterWAL(ctx context.Context, db *sql.DB, path string) error {
 	}
 }
 
+// noWait is a setting of a connection that waits for no lock.
+const noWait = "_pragma=busy_timeout(0)"
+
 // sqliteDSN names the file with the settings that every connection needs. FULL
 // makes a commit survive a power cut; the default of WAL mode would not.
 func sqliteDSN(path string, settings ...string) string {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-	settings = append(settings, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout), "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)")
+	settings = append(slices.Clip(settings), "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)")
+	if !slices.Contains(settings, noWait) { // of two the driver takes any
+		settings = append(settings, fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout))
+	}
 	return u.String() + "?" + strings.Join(settings, "&")
-}
-
-// checkSQLiteFile refuses early, with words, what SQLite would refuse with a code.
-func checkSQLiteFile(path string, mustExist bool) error {
-	if path == "" || path == ":memory:" {
-		return directory.Errorf(directory.ErrInvalid, "database %q: give the path of a file or a postgres:// URL", path)
-	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist) && mustExist:
-		return fmt.Errorf("database file %s does not exist: check --database, or make one with 'roster account create'", path)
-	case errors.Is(err, os.ErrNotExist):
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return fmt.Errorf("cannot make the database file %s: its directory does not exist", path)
-		}
-		return makePrivate(path)
-	case err != nil:
-		return fmt.Errorf("cannot open the database file: %w", err)
-	case info.IsDir():
-		return fmt.Errorf("database %s is a directory: give the path of a file", path)
-	}
-	return nil
-}
-
-// makePrivate makes an empty file that only its owner can read; SQLite gives
-// the files beside it the same mode.
-func makePrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("cannot make the database file: %w", err)
-	}
-	return f.Close()
-}
-
-// checkOurs makes sure that the file is a database of ours or a new one. The
-// first migration marks it as ours, in one transaction with its tables; before
-// that there is the table of migrations, made by another process just now or
-// by one that was killed.
-func checkOurs(ctx context.Context, db *sql.DB, path string) error {
-	var id, tables int
-	const foreign = "SELECT COUNT(*) FROM sqlite_schema WHERE tbl_name NOT IN ('" + versionTable + "', 'sqlite_sequence')"
-	if err := db.QueryRowContext(ctx, foreign).Scan(&tables); err != nil {
-		return explainSQLite(err, path)
-	}
-	if tables == 0 {
-		return nil
-	}
-	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
-		return explainSQLite(err, path)
-	}
-	if id != applicationID {
-		return fmt.Errorf("%s is the database of another program: check --database", path)
-	}
-	return nil
-}
-
-func explainSQLite(err error, path string) error {
-	why := ""
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch e.Code() & 0xff {
-		case sqlite3.SQLITE_NOTADB:
-			return fmt.Errorf("%s is not a database file: check --database", path)
-		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
-			why = ": the server's user must be able to write to the file and to its directory"
-		}
-	}
-	return fmt.Errorf("cannot open the database file %s%s: %w", path, why, sqliteEngine.mapError(err))
 }

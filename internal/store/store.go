@@ -27,6 +27,8 @@ type Store struct {
 	write *sql.DB // for migrations; everything else goes through begin
 	read  *sql.DB
 	begin func(context.Context) (session, error)
+	dsn   func(settings ...string) string // of another connection to SQLite
+	guard *fileGuard                      // of SQLite; nil for PostgreSQL
 	admit func(context.Context, Admission, time.Time) (directory.Quota, error)
 	ids   allocator
 	close func() error
@@ -43,6 +45,12 @@ type Store struct {
 type Options struct {
 	// MustExist refuses to make a new SQLite file.
 	MustExist bool
+	// ReadOnly is set by whoever only reads. A SQLite database can then be read where
+	// its file or its directory cannot be written. It changes nothing on PostgreSQL.
+	ReadOnly bool
+	// Serve is set by a server: there is one at a time to a SQLite database. It
+	// changes nothing on PostgreSQL.
+	Serve bool
 	// Clock replaces time.Now in tests.
 	Clock func() time.Time
 	// Trace is called with the text of each statement before it runs. Tests
@@ -65,7 +73,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	} else if scheme, _, isURL := strings.Cut(dsn, "://"); isURL { // the rest may hold a password
 		err = fmt.Errorf("a database cannot be at %s://: give the path of a SQLite file, or a postgres:// URL", scheme)
 	} else {
-		err = s.openSQLite(ctx, dsn, opts.MustExist)
+		err = s.openSQLite(ctx, dsn, opts)
 	}
 	if err != nil {
 		return nil, err
@@ -152,6 +160,9 @@ func (r *reader) each(ctx context.Context, scan func(*sql.Rows) error, query str
 
 // snapshot runs fn on one consistent state of the database.
 func (s *Store) snapshot(ctx context.Context, fn func(*reader) error) error {
+	if err := s.guard.check(); err != nil {
+		return err
+	}
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{Isolation: s.engine.snapshot, ReadOnly: true})
 	if err != nil {
 		return s.engine.mapError(err)
