@@ -192,14 +192,17 @@ func (r *Roster) Close() error { return r.store.Close() }
 // Engine names the database engine: "sqlite" or "postgres".
 func (r *Roster) Engine() string { return r.store.Engine() }
 
-// Ready returns nil while the database can be reached and its schema is the
-// one this version needs.
+// Ready returns nil while the database can be reached and written, and its schema
+// is the one this version needs.
 func (r *Roster) Ready(ctx context.Context) error {
 	state, err := r.store.SchemaState(ctx)
 	if err == nil && state != store.SchemaCurrent {
 		err = errors.New("the schema of the database is not the one this version needs")
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return r.store.CheckWritable(ctx)
 }
 
 // keyFile is the file of the secret key, whether it exists or not.

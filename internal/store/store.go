@@ -34,6 +34,7 @@ type Store struct {
 	close func() error
 	clock func() time.Time
 
+	writable writability
 	counters counters // on SQLite
 	running  running
 	writes   atomic.Int64 // transactions that write
@@ -80,6 +81,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	}
 	s.trace, s.paging = opts.Trace, pagingDefaults
 	s.ids.reserve = s.reserveIDs
+	s.writable.note(s.clock())
 	return s, nil
 }
 

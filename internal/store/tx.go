@@ -107,7 +107,11 @@ func (s *Store) transact(ctx context.Context, fn func(*reader, session) (last []
 	if err := ctx.Err(); err != nil {
 		return s.engine.mapError(err)
 	}
-	return s.engine.mapError(sess.commit(ctx, last))
+	if err := sess.commit(ctx, last); err != nil {
+		return s.engine.mapError(err)
+	}
+	s.writable.note(s.clock())
+	return nil
 }
 
 // ID returns a fresh internal key from those the Change asked for.
