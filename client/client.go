@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"roster/internal/excerpt"
 )
 
 // Config says whom to call and as which app.
@@ -70,7 +72,7 @@ const tokenLife = 10 * time.Minute
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.Host)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("host %q is not a URL such as https://users.example.com", cfg.Host)
+		return nil, fmt.Errorf("host %q is not a URL such as https://users.example.com", excerpt.Of(cfg.Host))
 	}
 	m, err := newMint(cfg.ClientID, cfg.ClientSecret, cfg.TokenKind)
 	if err != nil {

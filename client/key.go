@@ -9,6 +9,8 @@ import (
 	"fmt"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"roster/internal/excerpt"
 )
 
 const (
@@ -100,7 +102,7 @@ func privateFromPEM(text []byte) (any, error) {
 	case block.Type == "PUBLIC KEY" || block.Type == "RSA PUBLIC KEY":
 		return nil, errPublicKey
 	default:
-		return nil, fmt.Errorf("the PEM block holds no private key of RSA but %q", block.Type)
+		return nil, fmt.Errorf("the PEM block holds no private key of RSA but %q", excerpt.Of(block.Type))
 	}
 	if err != nil {
 		return nil, errPrivateForm
@@ -130,7 +132,7 @@ func parsePlatformKey(text []byte) (*jose.JSONWebKey, error) {
 		jwk.Algorithm = string(jose.RSA_OAEP)
 	case jose.RSA_OAEP, jose.RSA_OAEP_256:
 	default:
-		return nil, fmt.Errorf("the platform's key is for %q: %s and %s are supported", jwk.Algorithm, jose.RSA_OAEP, jose.RSA_OAEP_256)
+		return nil, fmt.Errorf("the platform's key is for %q: %s and %s are supported", excerpt.Of(jwk.Algorithm), jose.RSA_OAEP, jose.RSA_OAEP_256)
 	}
 	return &jwk, nil
 }

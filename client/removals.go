@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"roster/internal/excerpt"
 )
 
 const removalsPath = usersPath + "/removals"
@@ -92,7 +94,7 @@ func (c *Client) CancelRemoval(ctx context.Context, id string) (*Removal, error)
 // removal makes a call about one removal. To cancel it twice is to cancel it.
 func (c *Client) removal(ctx context.Context, id, method string, query url.Values) (*Removal, error) {
 	if !removalID.MatchString(id) {
-		return nil, fmt.Errorf("%q is not the id of a removal", id)
+		return nil, fmt.Errorf("%q is not the id of a removal", excerpt.Of(id))
 	}
 	a, err := c.call(ctx, request{method: method, path: removalsPath + "/" + id, query: query, repeat: true})
 	if err != nil {
@@ -113,7 +115,7 @@ func (c *Client) readRemoval(a *answer) (*Removal, error) {
 // reason, reasonCode. An *Error with the Status 409 is a job that is not over.
 func (c *Client) RemovalCSV(ctx context.Context, id string) ([]byte, error) {
 	if !removalID.MatchString(id) {
-		return nil, fmt.Errorf("%q is not the id of a removal", id)
+		return nil, fmt.Errorf("%q is not the id of a removal", excerpt.Of(id))
 	}
 	a, err := c.call(ctx, request{method: http.MethodGet, path: removalsPath + "/" + id, accept: "text/csv", repeat: true})
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"roster/internal/excerpt"
 )
 
 // RestoreUsersRequest names the users of a removal to bring back: some of them,
@@ -57,7 +59,7 @@ func (c *Client) RestoreUsers(ctx context.Context, removal string, req RestoreUs
 	named := len(req.EmailIDs) + len(req.OrgUserIDs)
 	switch {
 	case !removalID.MatchString(removal):
-		return nil, fmt.Errorf("%q is not the id of a removal", removal)
+		return nil, fmt.Errorf("%q is not the id of a removal", excerpt.Of(removal))
 	case req.All && named > 0:
 		return nil, errors.New("the restore names users and wants all of the removal: only one can be meant")
 	case !req.All && named == 0:

@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"roster/internal/excerpt"
 )
 
 // TokenKind says how the tokens of an app are made. The zero value is what most
@@ -91,7 +93,7 @@ func newMint(clientID, secret string, kind TokenKind) (*mint, error) {
 	case jose.RS256, jose.RS512:
 		m.key, err = privateKey(m.algorithm, secret, kind.PrivateKey)
 	default:
-		err = fmt.Errorf("unknown algorithm %q: use one of %s", kind.Algorithm, strings.Join(Algorithms(), ", "))
+		err = fmt.Errorf("unknown algorithm %q: use one of %s", excerpt.Of(kind.Algorithm), strings.Join(Algorithms(), ", "))
 	}
 	if err != nil {
 		return nil, err
@@ -107,7 +109,7 @@ func newMint(clientID, secret string, kind TokenKind) (*mint, error) {
 		m.enc = jose.A256GCM
 	}
 	if !slices.Contains(Encryptions(), string(m.enc)) {
-		return nil, fmt.Errorf("unknown encryption %q: use one of %s", kind.Encryption, strings.Join(Encryptions(), ", "))
+		return nil, fmt.Errorf("unknown encryption %q: use one of %s", excerpt.Of(kind.Encryption), strings.Join(Encryptions(), ", "))
 	}
 	m.platform, err = parsePlatformKey(kind.PlatformKey)
 	return m, err

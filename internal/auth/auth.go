@@ -4,7 +4,11 @@
 // against, and the doors turn its errors into their own words.
 package auth
 
-import "roster/internal/directory"
+import (
+	"roster/internal/directory"
+
+	"roster/internal/excerpt"
+)
 
 // Caller is who calls a verb, once that is established. The zero Caller may do
 // nothing.
@@ -75,7 +79,7 @@ func (c Caller) RequireScope(s directory.Scope) error {
 	case c.person:
 		return c.requireRight(s.Need())
 	case c.app.Origin != directory.OriginAdminConsole:
-		return Refuse(ReasonBotBuilder, "the app was not made in the Admin Console (origin %q)", c.app.Origin).Of(c.app)
+		return Refuse(ReasonBotBuilder, "the app was not made in the Admin Console (origin %q)", excerpt.Of(c.app.Origin)).Of(c.app)
 	case !c.app.Has(s):
 		return Refuse(ReasonScope, "the app does not hold %s", s).Of(c.app)
 	}

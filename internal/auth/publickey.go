@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 // Bounds of an app's RSA key in bits. Less can be broken (RFC 7518, section
@@ -91,7 +92,7 @@ func publicFromPEM(text []byte) (any, error) {
 	case "PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY":
 		return nil, errPrivateKey
 	default:
-		return nil, directory.Errorf(directory.ErrInvalid, "the PEM block holds no public key but %q", block.Type)
+		return nil, directory.Errorf(directory.ErrInvalid, "the PEM block holds no public key but %q", excerpt.Of(block.Type))
 	}
 	if err != nil {
 		return nil, directory.Errorf(directory.ErrInvalid, "the public key cannot be read")

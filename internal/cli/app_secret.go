@@ -11,6 +11,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/roster"
 )
 
@@ -67,7 +68,7 @@ was last used.`,
 		RunE: run(func(ctx context.Context, args []string) error {
 			number, err := strconv.Atoi(args[1])
 			if err != nil || number < 1 {
-				return usagef("%q is not the number of a secret: 'roster app secret list' shows them", args[1])
+				return usagef("%q is not the number of a secret: 'roster app secret list' shows them", excerpt.Of(args[1]))
 			}
 			return e.with(ctx, roster.Options{MustExist: true}, func(r *roster.Roster) error {
 				changed, err := r.RetireSecret(ctx, auth.Operator(), args[0], number)

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"roster/internal/excerpt"
 )
 
 // wants checks the arguments of a command: one for each name, and any number
@@ -20,7 +22,7 @@ func wants(names ...string) cobra.PositionalArgs {
 		case len(args) < n:
 			return usagef("%s is missing: '%s' wants %s", strings.TrimSuffix(names[len(args)], " ..."), cmd.CommandPath(), usage)
 		case len(args) > n && !more:
-			return usagef("%q is too many: '%s' wants %s", args[n], cmd.CommandPath(), usage)
+			return usagef("%q is too many: '%s' wants %s", excerpt.Of(args[n]), cmd.CommandPath(), usage)
 		}
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/roster"
 )
 
@@ -213,7 +214,7 @@ func parseDay(flag, text string, rest time.Duration) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return at, usagef("--%s %q is no day such as 2031-07-01 and no time such as 2031-07-01T12:00:00Z", flag, text)
+		return at, usagef("--%s %q is no day such as 2031-07-01 and no time such as 2031-07-01T12:00:00Z", flag, excerpt.Of(text))
 	}
 	return at, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"roster/internal/excerpt"
 	"roster/internal/roster"
 )
 
@@ -83,7 +84,8 @@ func (e *env) main(ctx context.Context, args []string) int {
 		fmt.Fprintln(e.err, "roster:", printableLines(err.Error())) // it may be the words of a host
 		return exitFailed
 	}
-	fmt.Fprintf(e.err, "roster: %s\nSee '%s --help'.\n", printableLines(err.Error()), cmd.CommandPath())
+	// What the libraries say of flags and commands quotes all that it was given.
+	fmt.Fprintf(e.err, "roster: %s\nSee '%s --help'.\n", printableLines(excerpt.Message(err.Error())), cmd.CommandPath())
 	return exitUsage
 }
 

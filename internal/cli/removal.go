@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/roster"
 )
 
@@ -231,7 +233,7 @@ func writeRemoval(w io.Writer, width int, r *directory.RemovalRecord, now time.T
 		by += " " + r.ClientID
 	}
 	if r.Actor.Label != "" {
-		by += ", which calls itself " + strconv.Quote(r.Actor.Label)
+		by += ", which calls itself " + strconv.Quote(excerpt.Of(r.Actor.Label))
 	}
 	field("Asked by", by)
 	field("State", stateText(string(r.State), r.Done(), r.Requested))
@@ -261,7 +263,7 @@ func writeRemoval(w io.Writer, width int, r *directory.RemovalRecord, now time.T
 		if user.Email != "" {
 			name += " (" + user.Email + ")"
 		}
-		rows[i] = []string{name, reasonWords[user.Reason]}
+		rows[i] = []string{name, cmp.Or(reasonWords[user.Reason], string(user.Reason))}
 	}
 	writeTable(w, width, []string{"NOT REMOVED", "REASON"}, rows)
 	if more := len(r.Refused) - len(rows); more > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/roster"
 )
 
@@ -158,9 +159,9 @@ func (c *roleAssign) item(ctx context.Context, r *roster.Roster, ref string) (ro
 	item.RoleID = role.PublicID
 	switch {
 	case role.Kind == directory.AdminRole && c.bot != "":
-		return role, item, usagef("%q is an admin role: it is not given in a bot", role.Name)
+		return role, item, usagef("%q is an admin role: it is not given in a bot", excerpt.Of(role.Name))
 	case role.Kind == directory.BotRole && c.bot == "":
-		return role, item, usagef("%q is a bot role: give --bot", role.Name)
+		return role, item, usagef("%q is a bot role: give --bot", excerpt.Of(role.Name))
 	case c.bot != "":
 		bot, err := r.FindBot(ctx, auth.Operator(), c.account, c.bot)
 		if err != nil {

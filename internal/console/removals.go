@@ -10,6 +10,7 @@ import (
 
 	"roster/internal/csvfile"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/peoplefile"
 	"roster/internal/roster"
 	"roster/internal/web"
@@ -118,7 +119,7 @@ func (q *request) removalPage() error {
 			if len(v.Refusals) == mostRefused {
 				return errEnough
 			}
-			v.Refusals = append(v.Refusals, refused{Name: r.Ref.Text, Email: r.Email, Reason: r.Reason})
+			v.Refusals = append(v.Refusals, refused{Name: excerpt.Of(r.Ref.Text), Email: r.Email, Reason: r.Reason})
 		}
 		return nil
 	})

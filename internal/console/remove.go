@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/peoplefile"
 	"roster/internal/roster"
 	"roster/internal/web"
@@ -173,8 +174,8 @@ func refusedOf(refs []directory.UserRef, all []directory.Refusal) (some []refuse
 		if r.Ref < len(refs) {
 			name = refs[r.Ref].Text
 		}
-		f := refused{Name: name, Email: r.Email, Reason: r.Reason, Bots: r.Bots}
-		if f.Email == f.Name {
+		f := refused{Name: excerpt.Of(name), Email: r.Email, Reason: r.Reason, Bots: r.Bots}
+		if f.Email == name {
 			f.Email = ""
 		}
 		some = append(some, f)

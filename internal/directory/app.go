@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"roster/internal/excerpt"
 )
 
 // Origin says where a client app was created.
@@ -22,7 +24,7 @@ func ParseOrigin(s string) (Origin, error) {
 	case OriginAdminConsole, OriginBotBuilder:
 		return o, nil
 	}
-	return "", Errorf(ErrInvalid, "unknown origin %q: use %s or %s", s, OriginAdminConsole, OriginBotBuilder)
+	return "", Errorf(ErrInvalid, "unknown origin %q: use %s or %s", excerpt.Of(s), OriginAdminConsole, OriginBotBuilder)
 }
 
 // AppState says whether an app may call.
@@ -59,7 +61,7 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 	for _, a := range Algorithms() {
 		known = append(known, string(a))
 	}
-	return "", Errorf(ErrInvalid, "unknown algorithm %q: use one of %s", s, strings.Join(known, ", "))
+	return "", Errorf(ErrInvalid, "unknown algorithm %q: use one of %s", excerpt.Of(s), strings.Join(known, ", "))
 }
 
 // PublicKey reports whether the app signs with a private key of its own, of

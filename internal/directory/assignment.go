@@ -5,7 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"roster/internal/excerpt"
 )
 
 // Reasons for not doing an item of a list of assignments, in the order in which
@@ -38,15 +39,15 @@ type AssignmentFailure struct {
 func (f *AssignmentFailure) Explain(item RoleAssignment) error {
 	switch f.Reason {
 	case ReasonInvalidRole:
-		return Errorf(ErrNotFound, "the account has no such role %q", item.RoleID)
+		return Errorf(ErrNotFound, "the account has no such role %q", excerpt.Of(item.RoleID))
 	case ReasonInvalidBot:
-		return Errorf(ErrNotFound, "the account has no bot %q", item.BotID)
+		return Errorf(ErrNotFound, "the account has no bot %q", excerpt.Of(item.BotID))
 	case ReasonGroupNotFound:
-		return Errorf(ErrNotFound, "the account has no group %q", f.Group)
+		return Errorf(ErrNotFound, "the account has no group %q", excerpt.Of(f.Group))
 	case ReasonInvalidID:
 		return f.User.Check()
 	}
-	return Errorf(ErrNotFound, "%s is no member of the account", f.User.Text)
+	return Errorf(ErrNotFound, "%s is no member of the account", excerpt.Of(f.User.Text))
 }
 
 // Grant is a role, in a bot or in the account, that a member or a group has.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"roster/internal/excerpt"
 )
 
 // AuditPosition is the place of a record in its account's log.
@@ -33,7 +35,7 @@ func ParseAuditID(id string) (AuditPosition, error) {
 			return AuditPosition{int64(number), int(seq)}, nil
 		}
 	}
-	return AuditPosition{}, Errorf(ErrInvalid, "%q is not the id of an audit record: it has 24 hex digits", id)
+	return AuditPosition{}, Errorf(ErrInvalid, "%q is not the id of an audit record: it has 24 hex digits", excerpt.Of(id))
 }
 
 // AuditQuery says which records of an account to read.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"roster/internal/excerpt"
 )
 
 // Permission is how far a role allows something.
@@ -44,14 +46,14 @@ func ParsePermission(kind RoleKind, s string) (name string, value Permission, er
 	name, value = strings.TrimSpace(name), Permission(strings.ToUpper(strings.TrimSpace(text)))
 	if !ok || name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) ||
 		utf8.RuneCountInString(name) > MaxPermissionName {
-		return "", "", Errorf(ErrInvalid, "permission %q: write it as NAME=VALUE, with a name of 1-%d characters", s, MaxPermissionName)
+		return "", "", Errorf(ErrInvalid, "permission %q: write it as NAME=VALUE, with a name of 1-%d characters", excerpt.Of(s), MaxPermissionName)
 	}
 	if values := permissionsOf(kind); !slices.Contains(values, value) {
 		names := make([]string, len(values))
 		for i, v := range values {
 			names[i] = string(v)
 		}
-		return "", "", Errorf(ErrInvalid, "permission %q: roles of the kind %s have one of %s", s, kind, strings.Join(names, ", "))
+		return "", "", Errorf(ErrInvalid, "permission %q: roles of the kind %s have one of %s", excerpt.Of(s), kind, strings.Join(names, ", "))
 	}
 	return name, value, nil
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"roster/internal/excerpt"
 )
 
 // RateLimit is how many calls may be made within any stretch of time of a
@@ -50,7 +52,7 @@ func ParseRateLimits(text string) (RateLimits, error) {
 		}
 		for _, other := range limits {
 			if other.Period == limit.Period {
-				return nil, Errorf(ErrInvalid, "rate limit %q has two limits for the same period", text)
+				return nil, Errorf(ErrInvalid, "rate limit %q has two limits for the same period", excerpt.Of(text))
 			}
 		}
 		limits = append(limits, limit)
@@ -62,14 +64,14 @@ func parseRateLimit(text string) (RateLimit, error) {
 	number, unit, _ := strings.Cut(text, "/")
 	calls, err := strconv.Atoi(number)
 	if err != nil || calls < 1 || calls > MaxRateCalls {
-		return RateLimit{}, Errorf(ErrInvalid, "rate limit %q: write the calls, 1 to %d, and the period, as in 60/m,1800/h, or off", text, MaxRateCalls)
+		return RateLimit{}, Errorf(ErrInvalid, "rate limit %q: write the calls, 1 to %d, and the period, as in 60/m,1800/h, or off", excerpt.Of(text), MaxRateCalls)
 	}
 	for _, u := range rateUnits {
 		if u.name == unit {
 			return RateLimit{calls, u.period}, nil
 		}
 	}
-	return RateLimit{}, Errorf(ErrInvalid, "rate limit %q: the period is s, m or h, as in 60/m,1800/h", text)
+	return RateLimit{}, Errorf(ErrInvalid, "rate limit %q: the period is s, m or h, as in 60/m,1800/h", excerpt.Of(text))
 }
 
 // String is the form that ParseRateLimits reads.

@@ -3,6 +3,8 @@ package directory
 import (
 	"fmt"
 	"slices"
+
+	"roster/internal/excerpt"
 )
 
 // IDKind says by which of its ids a request names a user.
@@ -186,7 +188,7 @@ func (r UserRef) parse() (key string, err error) {
 // ErrInvalid and quotes it.
 func (r UserRef) Check() error {
 	if _, err := r.parse(); err != nil {
-		return fmt.Errorf("%q: %w", r.Text, err)
+		return fmt.Errorf("%q: %w", excerpt.Of(r.Text), err)
 	}
 	return nil
 }

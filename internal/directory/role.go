@@ -1,6 +1,10 @@
 package directory
 
-import "time"
+import (
+	"time"
+
+	"roster/internal/excerpt"
+)
 
 // RoleKind says whether a role gives rights in the account or in one bot.
 type RoleKind string
@@ -17,7 +21,7 @@ func ParseRoleKind(s string) (RoleKind, error) {
 	case AdminRole, BotRole:
 		return kind, nil
 	}
-	return "", Errorf(ErrInvalid, "unknown kind of role %q: use %s or %s", s, AdminRole, BotRole)
+	return "", Errorf(ErrInvalid, "unknown kind of role %q: use %s or %s", excerpt.Of(s), AdminRole, BotRole)
 }
 
 // Names of the roles that every account has from the start.

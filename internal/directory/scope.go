@@ -3,6 +3,8 @@ package directory
 import (
 	"fmt"
 	"strings"
+
+	"roster/internal/excerpt"
 )
 
 // Scope is a right of an app, in its stored form.
@@ -56,9 +58,9 @@ func ParseScope(s string) (Scope, error) {
 		if want == string(sl.scope) || want == foldLabel(sl.label) {
 			return sl.scope, nil
 		}
-		known = append(known, fmt.Sprintf("%q (%s)", sl.label, sl.scope))
+		known = append(known, fmt.Sprintf("%q (%s)", excerpt.Of(sl.label), sl.scope))
 	}
-	return "", Errorf(ErrInvalid, "unknown scope %q: use one of %s", s, strings.Join(known, ", "))
+	return "", Errorf(ErrInvalid, "unknown scope %q: use one of %s", excerpt.Of(s), strings.Join(known, ", "))
 }
 
 func foldLabel(s string) string {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"roster/internal/excerpt"
 )
 
 // Reasons for not making or changing a user, besides those of other calls. They
@@ -72,7 +74,7 @@ type UserFailure struct {
 
 // Explain says in words why the item was not done.
 func (f UserFailure) Explain(item *UserItem) error {
-	name := item.Ref().Text
+	name := excerpt.Of(item.Ref().Text)
 	switch f.Reason {
 	case ReasonInvalidID:
 		return item.Ref().Check()

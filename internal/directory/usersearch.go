@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"roster/internal/excerpt"
 )
 
 // Bounds of a search for users, in characters.
@@ -63,10 +65,10 @@ func (q *UserQuery) Words() ([]string, error) {
 	switch q.Order {
 	case "", OrderByEmail, OrderByName, OrderByOrgUserID:
 	default:
-		return nil, Errorf(ErrInvalid, "users are not sorted by %q", string(q.Order))
+		return nil, Errorf(ErrInvalid, "users are not sorted by %q", excerpt.Of(q.Order))
 	}
 	if q.Status != "" && !slices.Contains(Statuses(), q.Status) {
-		return nil, Errorf(ErrInvalid, "users have no status %q", string(q.Status))
+		return nil, Errorf(ErrInvalid, "users have no status %q", excerpt.Of(q.Status))
 	}
 	if q.Limit < 1 {
 		return nil, Errorf(ErrInvalid, "a page has a limit of 1 or more")

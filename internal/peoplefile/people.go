@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"roster/internal/excerpt"
 	"roster/internal/roster"
 )
 
@@ -24,7 +25,7 @@ func ReadPeople(text []byte, at func(line int)) ([]roster.ImportRow, error) {
 	columns := Columns()
 	comma, ok := SplitHeader(FirstLine(text), emailID)
 	if !ok {
-		return nil, fmt.Errorf("the first line must name the columns, emailId among them, not %q", FirstLine(text))
+		return nil, fmt.Errorf("the first line must name the columns, emailId among them, not %q", excerpt.Of(FirstLine(text)))
 	}
 	t, err := ReadTable(text, comma, at)
 	if err != nil {
@@ -33,7 +34,7 @@ func ReadPeople(text []byte, at func(line int)) ([]roster.ImportRow, error) {
 	for i, name := range t.Header {
 		known := slices.ContainsFunc(columns, func(c string) bool { return Fold(c) == name })
 		if !known {
-			return nil, fmt.Errorf("column %q is not known: rename or delete it; the known ones are %s", t.Names[i], strings.Join(columns, ", "))
+			return nil, fmt.Errorf("column %q is not known: rename or delete it; the known ones are %s", excerpt.Of(t.Names[i]), strings.Join(columns, ", "))
 		}
 	}
 	column := make(map[string]int, len(columns))

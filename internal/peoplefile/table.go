@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 // Decode returns the text of a file, which must be UTF-8, without a byte-order
@@ -129,7 +130,7 @@ func ReadTable(text []byte, comma rune, at func(line int)) (*Table, error) {
 		case len(fields) > len(t.Header) && strings.TrimSpace(strings.Join(fields[len(t.Header):], "")) != "":
 			// Its fields may have moved: the id could be somebody else's.
 			return nil, fmt.Errorf("line %d has %d fields and the header %d: put a text that holds %q in quotes",
-				line, len(fields), len(t.Header), comma)
+				line, len(fields), len(t.Header), excerpt.Of(string(comma)))
 		default:
 			t.Rows = append(t.Rows, Row{line, fields})
 		}

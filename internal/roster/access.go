@@ -8,6 +8,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/store"
 )
 
@@ -78,7 +79,7 @@ func (r *Roster) setMembers(ctx context.Context, caller auth.Caller, account dir
 			return err
 		}
 		if missing := selection.Unfound(found); len(missing) > 0 {
-			return directory.Errorf(directory.ErrNotFound, "%s is no member of the account", refs[missing[0].Ref].Text)
+			return directory.Errorf(directory.ErrNotFound, "%s is no member of the account", excerpt.Of(refs[missing[0].Ref].Text))
 		}
 		states, err := tx.States(ctx, found)
 		if err != nil {
@@ -88,7 +89,7 @@ func (r *Roster) setMembers(ctx context.Context, caller auth.Caller, account dir
 		for _, m := range found {
 			change := directory.MemberChange{Member: m.Member, Person: m.Person, Before: states[m.Member], After: states[m.Member]}
 			if err := fn(&change); err != nil {
-				return fmt.Errorf("%s: %w", m.EmailKey, err)
+				return fmt.Errorf("%s: %w", excerpt.Of(m.EmailKey), err)
 			}
 			if change.ProfileChanges() {
 				changes.Members = append(changes.Members, change)

@@ -9,6 +9,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/store"
 )
 
@@ -55,7 +56,7 @@ func (r *Roster) app(ctx context.Context, caller auth.Caller, clientID string, n
 		return app, err
 	}
 	if caller.IsPerson() && caller.RequireAccount(app.Account) != nil {
-		return directory.App{}, fmt.Errorf("app %q: %w", clientID, directory.ErrNotFound)
+		return directory.App{}, fmt.Errorf("app %q: %w", excerpt.Of(clientID), directory.ErrNotFound)
 	}
 	return app, caller.Require(app.Account, need)
 }

@@ -8,6 +8,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/store"
 )
 
@@ -23,7 +24,7 @@ func (r *Roster) CreateAccount(ctx context.Context, caller auth.Caller, name, ow
 	}
 	email, err := directory.ParseEmail(ownerEmail)
 	if err != nil {
-		return "", fmt.Errorf("owner %q: %w", ownerEmail, err)
+		return "", fmt.Errorf("owner %q: %w", excerpt.Of(ownerEmail), err)
 	}
 	id := directory.NewHexID()
 	owner := directory.NewMember{Email: email, Status: directory.StatusActive, Flags: directory.NewUserFlags()}
@@ -209,7 +210,7 @@ func hold(ctx context.Context, tx *store.Tx, refs []directory.UserRef) ([]direct
 		if n := len(missing) - 1; n > 0 {
 			others = fmt.Sprintf(" (and %d more)", n)
 		}
-		return nil, directory.Errorf(directory.ErrNotFound, "%s is no member of the account%s", refs[missing[0].Ref].Text, others)
+		return nil, directory.Errorf(directory.ErrNotFound, "%s is no member of the account%s", excerpt.Of(refs[missing[0].Ref].Text), others)
 	}
 	return found, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/store"
 )
 
@@ -64,9 +65,9 @@ func one[T any](found []T, err error, what, ref string) (only T, _ error) {
 	case err != nil:
 		return only, err
 	case len(found) == 0:
-		return only, directory.Errorf(directory.ErrNotFound, "the account has no %s %q", what, ref)
+		return only, directory.Errorf(directory.ErrNotFound, "the account has no %s %q", what, excerpt.Of(ref))
 	case len(found) > 1:
-		return only, directory.Errorf(directory.ErrInvalid, "the account has %d of the name %q: give the id of the %s", len(found), ref, what)
+		return only, directory.Errorf(directory.ErrInvalid, "the account has %d of the name %q: give the id of the %s", len(found), excerpt.Of(ref), what)
 	}
 	return found[0], nil
 }

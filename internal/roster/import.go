@@ -10,6 +10,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/store"
 )
 
@@ -104,7 +105,7 @@ type importer struct {
 }
 
 func badRow(row *ImportRow, reason string) BadRow {
-	return BadRow{Line: row.Line, Email: row.Email, Reason: reason}
+	return BadRow{Line: row.Line, Email: excerpt.Of(row.Email), Reason: reason}
 }
 
 // check sorts out what the file alone shows to be wrong.

@@ -9,6 +9,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/store"
 )
 
@@ -58,7 +59,7 @@ func (r *Roster) TransferBots(ctx context.Context, caller auth.Caller, accountID
 	}
 	email, err := directory.ParseEmail(newOwner)
 	if err != nil {
-		return 0, fmt.Errorf("%q: %w", newOwner, err)
+		return 0, fmt.Errorf("%q: %w", excerpt.Of(newOwner), err)
 	}
 	if len(owners) == 0 {
 		return 0, directory.Errorf(directory.ErrInvalid, "nobody is named whose bots are passed on")

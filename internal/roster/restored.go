@@ -8,6 +8,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 // restorationDetails are what stays of a transaction that restores, beside the users'
@@ -55,7 +56,7 @@ func (r *Roster) Restoration(ctx context.Context, caller auth.Caller, accountID 
 		}
 	}
 	if !found {
-		return out, fmt.Errorf("restoration %q: %w", requestID, directory.ErrNotFound)
+		return out, fmt.Errorf("restoration %q: %w", excerpt.Of(requestID), directory.ErrNotFound)
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/store"
 )
 
@@ -160,7 +161,7 @@ func (r *Roster) DeleteRole(ctx context.Context, caller auth.Caller, accountID, 
 
 func notBuiltIn(role directory.Role) error {
 	if role.BuiltIn {
-		return directory.Errorf(directory.ErrState, "the role %q is built in: it can be neither changed nor deleted", role.Name)
+		return directory.Errorf(directory.ErrState, "the role %q is built in: it can be neither changed nor deleted", excerpt.Of(role.Name))
 	}
 	return nil
 }

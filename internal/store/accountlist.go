@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -49,7 +50,7 @@ func (s *Store) AccountEntry(ctx context.Context, publicID string) (a AccountEnt
 		}
 		return r.row(ctx, accountCounts, a.ID).Scan(&counts.Users, &counts.Groups, &counts.Bots, &counts.Roles, &counts.Apps)
 	})
-	return a, counts, wrapf(err, "account %q", publicID)
+	return a, counts, wrapf(err, "account %q", excerpt.Of(publicID))
 }
 
 func scanAccount(row scanner) (a AccountEntry, err error) {

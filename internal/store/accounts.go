@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -94,7 +95,7 @@ func (r *reader) Account(ctx context.Context, publicID string) (directory.Accoun
 	var created int64
 	err := r.row(ctx, selectAccount, publicID).Scan(&a.ID, &a.PublicID, &a.Name, &a.Owner, &created)
 	a.Created = fromMicros(created)
-	return a, wrapf(err, "account %q", publicID)
+	return a, wrapf(err, "account %q", excerpt.Of(publicID))
 }
 
 // AccountOwner is the member who owns an account that there is.

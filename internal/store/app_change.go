@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 func (tx *Tx) LockApp(ctx context.Context, clientID string) (directory.App, []directory.AppKey, error) {
 	var id directory.AppID
 	if err := tx.row(ctx, lockApp+tx.engine.lockRows, clientID).Scan(&id); err != nil {
-		return directory.App{}, nil, wrapf(err, "app %q", clientID)
+		return directory.App{}, nil, wrapf(err, "app %q", excerpt.Of(clientID))
 	}
 	// Statements of their own: they see what others committed while the first
 	// one waited.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -50,7 +51,7 @@ func (tx *Tx) CreateApp(ctx context.Context, app NewApp) error {
 	if err := tx.exec(ctx, insertApp, id, app.ClientID, tx.account, app.Name, string(app.Origin),
 		string(app.Algorithm), string(directory.AppEnabled),
 		flag(app.Policy.MustExpire), flag(app.Policy.EnforceJTI), flag(app.Policy.EnforceJWE), now); err != nil {
-		return wrapf(err, "create app with client id %q", app.ClientID)
+		return wrapf(err, "create app with client id %q", excerpt.Of(app.ClientID))
 	}
 	if err := tx.execRows(ctx, len(app.Scopes), insertScopes, id, jsonScopes(app.Scopes)); err != nil {
 		return wrapf(err, "write the app's scopes")
@@ -98,7 +99,7 @@ func (r *reader) App(ctx context.Context, clientID string) (directory.App, []dir
 		return nil
 	}, selectApp, clientID)
 	if err == nil && app.ID == 0 {
-		err = fmt.Errorf("app %q: %w", clientID, directory.ErrNotFound)
+		err = fmt.Errorf("app %q: %w", excerpt.Of(clientID), directory.ErrNotFound)
 	}
 	return app, keys, err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 // What hangs on members. Every verb here wants members that HoldMembers
@@ -77,7 +78,7 @@ func (tx *Tx) CreateBot(ctx context.Context, publicID, name string, owner direct
 func (tx *Tx) CreateGroup(ctx context.Context, publicID, name, description string, members []directory.Candidate) error {
 	id := tx.ID()
 	if err := tx.exec(ctx, insertGroup, tx.account, id, publicID, name, description, tx.batch.At.UnixMicro()); err != nil {
-		return wrapf(explainTaken(err, "a group is named %q already", name), "create the group")
+		return wrapf(explainTaken(err, "a group is named %q already", excerpt.Of(name)), "create the group")
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditGroupCreated, Object: id})
 	if len(members) == 0 {
@@ -85,7 +86,7 @@ func (tx *Tx) CreateGroup(ctx context.Context, publicID, name, description strin
 	}
 	ids, persons := split(members)
 	if err := tx.execRows(ctx, len(ids), insertGroupUsers, tx.account, id, jsonInts(ids)); err != nil {
-		return wrapf(err, "fill group %q", name)
+		return wrapf(err, "fill group %q", excerpt.Of(name))
 	}
 	tx.Record(directory.AuditRun{Kind: directory.AuditGroupJoined, Object: id, Persons: persons})
 	return nil

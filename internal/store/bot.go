@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -34,7 +35,7 @@ ORDER BY b.id`
 func (tx *Tx) bot(ctx context.Context, lock, publicID string) (directory.Bot, error) {
 	b := directory.Bot{PublicID: publicID}
 	err := tx.row(ctx, selectBot+lock, tx.account, publicID).Scan(&b.ID, &b.Name, &b.Owner)
-	return b, wrapf(err, "bot %q", publicID)
+	return b, wrapf(err, "bot %q", excerpt.Of(publicID))
 }
 
 // OwnerChange is who owned something and who does from now on, by their user ids.
@@ -112,5 +113,5 @@ func (r *reader) FindBots(ctx context.Context, account directory.AccountID, ref 
 		bots = append(bots, bot)
 		return err
 	}, selectBots, account, ref)
-	return bots, wrapf(err, "find bot %q", ref)
+	return bots, wrapf(err, "find bot %q", excerpt.Of(ref))
 }

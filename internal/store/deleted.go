@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 // Deleting an object takes away what live members have by it. Rows of removed
@@ -78,7 +79,7 @@ func (tx *Tx) DeleteGroup(ctx context.Context, publicID string) (directory.Group
 	})
 	for _, query := range []string{deleteGroupRoles, deleteGroupBelow, deleteGroupAbove} {
 		if err := tx.exec(ctx, query, tx.account, id); err != nil {
-			return group, wrapf(err, "delete what hangs on group %q", publicID)
+			return group, wrapf(err, "delete what hangs on group %q", excerpt.Of(publicID))
 		}
 	}
 	tx.later(1, deleteGroup, tx.account, id)
@@ -102,7 +103,7 @@ func (tx *Tx) DeleteBot(ctx context.Context, publicID string) (directory.Bot, er
 	// Tasks before roles, as a removal does that erases at once.
 	for _, query := range []string{deleteBotTasks, deleteBotUsers, deleteBotGroups} {
 		if err := tx.exec(ctx, query, tx.account, bot.ID); err != nil {
-			return bot, wrapf(err, "delete what hangs on bot %q", publicID)
+			return bot, wrapf(err, "delete what hangs on bot %q", excerpt.Of(publicID))
 		}
 	}
 	tx.later(1, deleteBot, tx.account, bot.ID)
@@ -126,7 +127,7 @@ func (tx *Tx) DeleteRole(ctx context.Context, role directory.Role) error {
 		return err
 	})
 	if err := tx.exec(ctx, deleteRoleGroups, tx.account, role.ID); err != nil {
-		return wrapf(err, "delete what hangs on role %q", role.PublicID)
+		return wrapf(err, "delete what hangs on role %q", excerpt.Of(role.PublicID))
 	}
 	tx.later(1, deleteRole, tx.account, role.ID)
 	tx.leaveTombstone(directory.ObjectRole, int64(role.ID), role.PublicID, role.Name)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -33,7 +34,7 @@ func (r *reader) FindGroups(ctx context.Context, account directory.AccountID, re
 		groups = append(groups, group)
 		return err
 	}, selectGroups, account, ref)
-	return groups, wrapf(err, "find group %q", ref)
+	return groups, wrapf(err, "find group %q", excerpt.Of(ref))
 }
 
 // GroupAround is a group with what it is nested in, what is nested in it, how
@@ -69,7 +70,7 @@ func (s *Store) GroupAround(ctx context.Context, account directory.AccountID, gr
 		out.Roles, err = r.groupRoles(ctx, account, group.ID)
 		return err
 	})
-	return out, wrapf(err, "read group %q", group.PublicID)
+	return out, wrapf(err, "read group %q", excerpt.Of(group.PublicID))
 }
 
 // nested lists the groups that are nested in these, by their parents.
@@ -94,7 +95,7 @@ func (r *reader) nested(ctx context.Context, account directory.AccountID, ids st
 // wraps directory.ErrNotFound when there is none.
 func (tx *Tx) LockGroup(ctx context.Context, publicID string) (directory.Group, error) {
 	group, err := scanGroup(tx.row(ctx, selectGroup+tx.engine.lockRows, tx.account, publicID))
-	return group, wrapf(err, "group %q", publicID)
+	return group, wrapf(err, "group %q", excerpt.Of(publicID))
 }
 
 // UpdateGroup gives a group that LockGroup found its new name and description. A
@@ -102,7 +103,7 @@ func (tx *Tx) LockGroup(ctx context.Context, publicID string) (directory.Group, 
 func (tx *Tx) UpdateGroup(ctx context.Context, group directory.Group) error {
 	tx.later(1, updateGroup, tx.account, group.ID, group.Name, group.Description)
 	tx.Record(directory.AuditRun{Kind: directory.AuditGroupModified, Object: int64(group.ID)})
-	return explainTaken(tx.flush(ctx), "a group is named %q already", group.Name)
+	return explainTaken(tx.flush(ctx), "a group is named %q already", excerpt.Of(group.Name))
 }
 
 // AddToGroup puts held members into a group, which is named by its public id, and
@@ -135,7 +136,7 @@ func (tx *Tx) changeGroup(ctx context.Context, publicID string, members []direct
 		return err
 	})
 	if err := tx.flush(ctx); err != nil || len(persons) == 0 {
-		return 0, wrapf(err, "change who is in group %q", publicID)
+		return 0, wrapf(err, "change who is in group %q", excerpt.Of(publicID))
 	}
 	tx.Record(directory.AuditRun{Kind: kind, Object: int64(group.ID), Persons: persons})
 	return len(persons), nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 // What the audit log says of one person. An index by person has all of it but removals,
@@ -65,7 +66,7 @@ func (s *Store) RemovedUser(ctx context.Context, account directory.AccountID, us
 		return r.row(ctx, r.engine.ofPerson(removedUser), account, person).Scan(
 			&out.ID, &out.PersonID, &out.UserID, &out.Email, &out.OrgUserID, &out.Profile.FirstName, &out.Profile.LastName, &out.Removal)
 	})
-	return out, wrapf(err, "user %s", userID)
+	return out, wrapf(err, "user %s", excerpt.Of(userID))
 }
 
 // UserHistory reads up to limit of the account's audit records about a person, the
@@ -91,7 +92,7 @@ func (s *Store) UserHistory(ctx context.Context, account directory.AccountID, us
 		}
 		return nil
 	})
-	return out, wrapf(err, "read what the audit log says of %s", userID)
+	return out, wrapf(err, "read what the audit log says of %s", excerpt.Of(userID))
 }
 
 // historyOf reads up to limit records about a person.

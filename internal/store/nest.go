@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 // Groups within groups. Nothing may come to be within itself, by however many
@@ -36,7 +37,7 @@ func (tx *Tx) NestGroup(ctx context.Context, childID, parentID string) (changed 
 		return false, wrapf(err, "look for a circle of groups")
 	}
 	if circle > 0 {
-		return false, directory.Errorf(directory.ErrState, "the group %q would be within itself", child.Name)
+		return false, directory.Errorf(directory.ErrState, "the group %q would be within itself", excerpt.Of(child.Name))
 	}
 	return tx.changeNesting(ctx, insertNesting, directory.AuditGroupNested, child, parent)
 }
@@ -74,7 +75,7 @@ func (tx *Tx) holdNesting(ctx context.Context, childID, parentID string) (child,
 	}{{childID, &child}, {parentID, &parent}} {
 		group, ok := found[g.id]
 		if !ok {
-			return child, parent, wrapf(directory.ErrNotFound, "group %q", g.id)
+			return child, parent, wrapf(directory.ErrNotFound, "group %q", excerpt.Of(g.id))
 		}
 		*g.into = group
 	}

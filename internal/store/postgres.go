@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 var postgresEngine = &engine{
@@ -129,9 +130,9 @@ func explainPostgres(err error, cfg *pgxpool.Config) error {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code {
 		case pgNoSuchDatabase:
-			return fmt.Errorf("PostgreSQL at %s has no database %q: make it with createdb", at, cfg.ConnConfig.Database)
+			return fmt.Errorf("PostgreSQL at %s has no database %q: make it with createdb", at, excerpt.Of(cfg.ConnConfig.Database))
 		case pgInvalidPassword, pgInvalidAuthorization:
-			return fmt.Errorf("PostgreSQL at %s refuses user %q: check the user and password in --database", at, cfg.ConnConfig.User)
+			return fmt.Errorf("PostgreSQL at %s refuses user %q: check the user and password in --database", at, excerpt.Of(cfg.ConnConfig.User))
 		}
 		return fmt.Errorf("PostgreSQL at %s refuses the connection: %s", at, e.Message)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -74,7 +75,7 @@ func (s *Store) Removals(ctx context.Context, account directory.AccountID, page 
 // directory.ErrNotFound when there is none.
 func (r *reader) Removal(ctx context.Context, account directory.AccountID, publicID string) (record directory.RemovalRecord, details string, err error) {
 	if !storable(publicID) {
-		return record, "", fmt.Errorf("removal %q: %w", publicID, directory.ErrNotFound)
+		return record, "", fmt.Errorf("removal %q: %w", excerpt.Of(publicID), directory.ErrNotFound)
 	}
 	found := false
 	err = r.each(ctx, func(rows *sql.Rows) (err error) {
@@ -83,7 +84,7 @@ func (r *reader) Removal(ctx context.Context, account directory.AccountID, publi
 		return err
 	}, selectRecord, account, publicID)
 	if err == nil && !found {
-		err = fmt.Errorf("removal %q: %w", publicID, directory.ErrNotFound)
+		err = fmt.Errorf("removal %q: %w", excerpt.Of(publicID), directory.ErrNotFound)
 	}
 	return record, details, err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -93,7 +94,7 @@ func (tx *Tx) LockRemoval(ctx context.Context, publicID string) (LockedRemoval, 
 		Scan(&l.RemovalID, &l.Removed, &l.Restored, &purged, &l.State, &l.Finished)
 	l.Purged = purged != 0
 	tx.batch.Removal = l.RemovalID
-	return l, wrapf(err, "removal %q", publicID)
+	return l, wrapf(err, "removal %q", excerpt.Of(publicID))
 }
 
 // RemovedMembers finds those whom the removal ended and nobody has restored or

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -33,7 +34,7 @@ func (r *reader) FindRoles(ctx context.Context, account directory.AccountID, ref
 		roles = append(roles, role)
 		return err
 	}, selectRoles, account, ref)
-	return roles, wrapf(err, "find role %q", ref)
+	return roles, wrapf(err, "find role %q", excerpt.Of(ref))
 }
 
 // RoleHolders counts the live members who were given the role, in whatever bot,
@@ -57,7 +58,7 @@ func (s *Store) RoleHolders(ctx context.Context, account directory.AccountID, ro
 // directory.ErrNotFound when there is none.
 func (tx *Tx) LockRole(ctx context.Context, publicID string) (directory.Role, error) {
 	if !storable(publicID) {
-		return directory.Role{}, wrapf(directory.ErrNotFound, "role %q", publicID)
+		return directory.Role{}, wrapf(directory.ErrNotFound, "role %q", excerpt.Of(publicID))
 	}
 	var roles []directory.Role
 	tx.ask(selectRole+tx.engine.lockRows, []any{tx.account, publicID}, func(row scanner) error {
@@ -70,7 +71,7 @@ func (tx *Tx) LockRole(ctx context.Context, publicID string) (directory.Role, er
 		err = directory.ErrNotFound
 	}
 	if err != nil {
-		return directory.Role{}, wrapf(err, "role %q", publicID)
+		return directory.Role{}, wrapf(err, "role %q", excerpt.Of(publicID))
 	}
 	return roles[0], nil
 }
@@ -85,7 +86,7 @@ func (tx *Tx) CreateRole(ctx context.Context, role directory.Role) error {
 	id := tx.ID()
 	tx.later(1, insertRole, tx.account, id, role.PublicID, string(role.Kind), role.Name, role.Description, string(permissions), tx.batch.At.UnixMicro())
 	tx.Record(directory.AuditRun{Kind: directory.AuditRoleCreated, Object: id})
-	return explainTaken(tx.flush(ctx), "a role of the kind %s is named %q already", role.Kind, role.Name)
+	return explainTaken(tx.flush(ctx), "a role of the kind %s is named %q already", role.Kind, excerpt.Of(role.Name))
 }
 
 // UpdateRole gives a role that LockRole found its new name, description and
@@ -97,7 +98,7 @@ func (tx *Tx) UpdateRole(ctx context.Context, role directory.Role) error {
 	}
 	tx.later(1, updateRole, tx.account, role.ID, role.Name, role.Description, string(permissions))
 	tx.Record(directory.AuditRun{Kind: directory.AuditRoleModified, Object: int64(role.ID)})
-	return explainTaken(tx.flush(ctx), "a role of the kind %s is named %q already", role.Kind, role.Name)
+	return explainTaken(tx.flush(ctx), "a role of the kind %s is named %q already", role.Kind, excerpt.Of(role.Name))
 }
 
 // explainTaken says what is there already.

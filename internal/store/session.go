@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"roster/internal/excerpt"
 )
 
 // session is one write transaction on one connection. It reads its own writes.
@@ -46,12 +48,7 @@ func errRows(got int64, want int) error {
 // in names the statement that an error is about: those of a queue fail far from
 // where the verb made them. The text holds no values.
 func (s *statement) in(err error) error {
-	const most = 60
-	text := strings.Join(strings.Fields(s.query), " ")
-	if len(text) > most {
-		text = text[:most] + "..."
-	}
-	return wrapf(err, "statement %q", text)
+	return wrapf(err, "statement %q", excerpt.Of(strings.Join(strings.Fields(s.query), " ")))
 }
 
 // prepared runs queries as prepared statements that it keeps: SQLite spends

@@ -14,6 +14,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 	"roster/internal/outfile"
 )
 
@@ -23,7 +24,7 @@ func checkSQLiteFile(path string, mustExist bool) error {
 	info, err := os.Stat(path)
 	switch {
 	case path == "" || path == ":memory:":
-		return directory.Errorf(directory.ErrInvalid, "database %q: give the path of a file or a postgres:// URL", path)
+		return directory.Errorf(directory.ErrInvalid, "database %q: give the path of a file or a postgres:// URL", excerpt.Of(path))
 	case errors.Is(err, fs.ErrNotExist) && mustExist:
 		return fmt.Errorf("database file %s does not exist: check --database, or make one with 'roster account create'", path)
 	case errors.Is(err, fs.ErrNotExist):

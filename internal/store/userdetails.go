@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"roster/internal/directory"
+	"roster/internal/excerpt"
 )
 
 const (
@@ -46,7 +47,7 @@ func (s *Store) User(ctx context.Context, account directory.AccountID, userID st
 		out.Sessions, err = r.memberSessions(ctx, account, &out.Member, s.Now())
 		return err
 	})
-	return out, wrapf(err, "user %s", userID)
+	return out, wrapf(err, "user %s", excerpt.Of(userID))
 }
 
 // user reads what is in the row of a live member and in their profile.
@@ -109,7 +110,7 @@ func (r *reader) memberSessions(ctx context.Context, account directory.AccountID
 func (tx *Tx) EndSessions(ctx context.Context, userID string) (ended []string, err error) {
 	user, err := tx.user(ctx, tx.account, userID)
 	if err != nil {
-		return nil, wrapf(err, "user %s", userID)
+		return nil, wrapf(err, "user %s", excerpt.Of(userID))
 	}
 	now := tx.batch.At
 	tx.ask(endMemberSessions, []any{user.PersonID, tx.account, user.ID, now.UnixMicro(), now.Add(-directory.SessionIdle).UnixMicro()}, func(row scanner) error {

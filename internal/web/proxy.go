@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"roster/internal/excerpt"
 )
 
 // Proxies are the networks whose word about where a request comes from is
@@ -26,7 +28,7 @@ func ParseProxies(text string) (Proxies, error) {
 			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil || network.Addr().Is4In6() {
-			return nil, fmt.Errorf("%q is no network: write it as 10.0.0.0/8, 2001:db8::/32 or an address", part)
+			return nil, fmt.Errorf("%q is no network: write it as 10.0.0.0/8, 2001:db8::/32 or an address", excerpt.Of(part))
 		}
 		proxies = append(proxies, network.Masked())
 	}
