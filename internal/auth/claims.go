@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +14,13 @@ const maxLabel = 256
 
 // maxJTILifetime is how long a token with a "jti" may live.
 const maxJTILifetime = time.Hour
+
+// maxExpiryYears is how far ahead "exp" may be where an app demands it.
+const maxExpiryYears = 10
+
+// minIssuedAt is the smallest "iat" that is believed, in seconds: it is in the year
+// 2001. Smaller numbers count from something else, as larger ones may.
+const minIssuedAt = 1e9
 
 // Claims are what counts of a verified token.
 type Claims struct {
@@ -41,12 +47,23 @@ type rawClaims struct {
 	KoreJTI   any     `json:"kore_jti"` //nolint:tagliatelle // the claim is spelt so
 }
 
-// instant is a claim of a time, in seconds since 1970. Any JSON number will do,
-// one beyond all floats included: it becomes an infinity.
+// instant is a claim of a time, since 1970. Any finite JSON number will do.
 type instant struct {
-	seconds  float64
+	number   float64
 	present  bool // and not null
-	noNumber bool
+	noNumber bool // or one beyond all floats
+}
+
+// minMillis is the smallest number that is read as milliseconds: as seconds it would
+// be in the year 33658.
+const minMillis = 1e12
+
+// seconds is the time in seconds. Some makers of tokens write milliseconds.
+func (i instant) seconds() float64 {
+	if i.number >= minMillis {
+		return i.number / 1000
+	}
+	return i.number
 }
 
 // UnmarshalJSON takes whatever it is given; see rawClaims.
@@ -56,8 +73,8 @@ func (i *instant) UnmarshalJSON(b []byte) error {
 	}
 	i.present = true
 	var err error
-	i.seconds, err = strconv.ParseFloat(string(b), 64)
-	i.noNumber = err != nil && !errors.Is(err, strconv.ErrRange)
+	i.number, err = strconv.ParseFloat(string(b), 64)
+	i.noNumber = err != nil
 	return nil
 }
 
@@ -77,7 +94,7 @@ func (c *rawClaims) clientID() string {
 }
 
 func (c *rawClaims) checkTimes(now time.Time) *Refusal {
-	at := float64(now.UnixMilli()) / 1000
+	at := unixSeconds(now)
 	for _, claim := range []struct {
 		name    string
 		value   instant
@@ -89,30 +106,27 @@ func (c *rawClaims) checkTimes(now time.Time) *Refusal {
 			}
 			return nil
 		}},
-		{"nbf", c.NotBefore, notYet("nbf", at)},
-		{"iat", c.IssuedAt, notYet("iat", at)},
+		{"nbf", c.NotBefore, func(t float64) *Refusal {
+			if at < t-Leeway.Seconds() {
+				return Refuse(ReasonNotActive, "nbf is %.0f s ahead", t-at)
+			}
+			return nil
+		}},
 	} {
 		if !claim.value.present {
 			continue
 		}
 		if claim.value.noNumber {
-			return Refuse(ReasonClaim, "claim %s is not a number", claim.name)
+			return Refuse(ReasonClaim, "claim %s is not a finite number", claim.name)
 		}
-		if refusal := claim.refused(claim.value.seconds); refusal != nil {
+		if refusal := claim.refused(claim.value.seconds()); refusal != nil {
 			return refusal
 		}
 	}
 	return nil
 }
 
-func notYet(claim string, at float64) func(float64) *Refusal {
-	return func(t float64) *Refusal {
-		if at < t-Leeway.Seconds() {
-			return Refuse(ReasonNotActive, "%s is %.0f s ahead", claim, t-at)
-		}
-		return nil
-	}
-}
+func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // label is the claim "sub" as it may stand in a record: text, bounded, without
 // control characters.
@@ -145,6 +159,16 @@ func (c *rawClaims) jti() (string, *Refusal) {
 	return "", nil
 }
 
+// began is when the lifetime of the token began, in seconds: at its "iat", or now if
+// that is missing or cannot be right. Many makers of tokens write it in milliseconds.
+func (c *rawClaims) began(now time.Time) float64 {
+	at, iat := unixSeconds(now), c.IssuedAt
+	if !iat.present || iat.noNumber || iat.number < minIssuedAt || iat.number > at+Leeway.Seconds() {
+		return at
+	}
+	return iat.number
+}
+
 // checkPolicy checks what the app demands, and what a "jti" does, at now.
 func (c *rawClaims) checkPolicy(p directory.AppPolicy, now time.Time) (jti string, refusal *Refusal) {
 	jti, refusal = c.jti()
@@ -157,14 +181,13 @@ func (c *rawClaims) checkPolicy(p directory.AppPolicy, now time.Time) (jti strin
 		return "", Refuse(ReasonNoExpiry, "the token has a jti")
 	case !c.Expiry.present && p.MustExpire:
 		return "", Refuse(ReasonNoExpiry, "the app demands it")
+	case p.MustExpire && c.Expiry.seconds() > unixSeconds(now.AddDate(maxExpiryYears, 0, 0)):
+		return "", Refuse(ReasonNoExpiry, "the app demands one within %d years", maxExpiryYears)
 	case jti == "":
 		return "", nil
 	}
-	lifetime := c.Expiry.seconds - c.IssuedAt.seconds
-	if !c.IssuedAt.present { // then it counts from now on, by a clock that may be ahead
-		lifetime = c.Expiry.seconds - (float64(now.UnixMilli())/1000 + Leeway.Seconds())
-	}
-	if lifetime > maxJTILifetime.Seconds() {
+	lifetime := c.Expiry.seconds() - c.began(now)
+	if lifetime > (maxJTILifetime + Leeway).Seconds() {
 		return "", Refuse(ReasonJTILifetime, "%.0f s", lifetime)
 	}
 	return jti, nil

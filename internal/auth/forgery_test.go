@@ -36,8 +36,7 @@ func TestWhatIsNoTokenIsMalformed(t *testing.T) {
 		"empty claims":               parts[0] + ".." + parts[2],
 		"a line break":               parts[0] + "\n." + parts[1] + "." + parts[2],
 		"padding":                    parts[0] + "." + b64([]byte(`{"a":12}`)) + "=." + parts[2],
-		"standard alphabet":          parts[0] + "." + parts[1] + ".+/+/",
-		"bits behind the signature":  parts[0] + "." + parts[1] + "." + parts[2][:42] + "_",
+		"standard alphabet":          parts[0] + "." + b64([]byte(`{"appId":"cs-1","x":"`))[:26] + "+/." + parts[2],
 		"header is no JSON":          b64([]byte("HS256")) + "." + parts[1] + "." + parts[2],
 		"header is a list":           b64([]byte(`["HS256"]`)) + "." + parts[1] + "." + parts[2],
 		"claims are no JSON":         signText(t, testSecret, `{"alg":"HS256"}`, `{"appId":`),
@@ -76,6 +75,10 @@ func TestForgedTokenIsRefused(t *testing.T) {
 	header, rest, _ := strings.Cut(whole, ".")
 	body := `{"appId":"cs-1"}`
 	forged := map[string]string{
+		"signature of no base64url":  whole[:cut] + "+/+/",
+		"signature with padding":     whole + "=",
+		"signature with a break":     whole + "\n",
+		"bits behind the signature":  whole[:cut] + whole[cut:cut+42] + "_",
 		"no signature":               whole[:cut],
 		"signature of one byte":      whole[:cut] + "AA",
 		"signature cut":              whole[:cut] + b64(mac[:31]),
@@ -103,6 +106,9 @@ func TestForgedTokenIsRefused(t *testing.T) {
 		"key id with a path":         signText(t, []byte{}, `{"alg":"HS256","kid":"../../../../dev/null"}`, body),
 		"key id with SQL":            signText(t, []byte("x"), `{"alg":"HS256","kid":"' UNION SELECT 'x"}`, body),
 		"asymmetric, public as HMAC": publicKeyAsSecret(t),
+	}
+	for n := 1; n <= 8; n++ { // of any length
+		forged[fmt.Sprintf("%d digits appended", n)] = whole + strings.Repeat("0", n)
 	}
 	for _, alg := range []string{"none", "None", "NONE", "nOnE", "", "null", "HS256 ", "HS1", "RS256", "ES256", "EdDSA", "PS256", "dir", "A256KW"} {
 		header := fmt.Sprintf(`{"alg":%q}`, alg)

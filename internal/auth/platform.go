@@ -76,7 +76,7 @@ func (k *PlatformKey) JWK() ([]byte, error) {
 // decrypt opens an encrypted token and returns the signed one inside. Anybody
 // can encrypt to the platform: that it opens says nothing about who sent it.
 func decrypt(compact string, find FindPlatformKey) (string, error) {
-	parts, err := decodeParts(compact, 5)
+	parts, err := decodeParts(compact, 5, 5)
 	if err != nil {
 		return "", err
 	}

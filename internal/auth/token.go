@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -78,9 +79,13 @@ func parseSigned(compact string) (Token, error) {
 // app can have its algorithm, or its header asks for more: Verify refuses it,
 // and says so of the app that the payload names.
 func readSigned(compact string) (signed *jose.JSONWebSignature, payload []byte, err error) {
-	parts, err := decodeParts(compact, 3)
+	parts, err := decodeParts(compact, 3, 2)
 	if err != nil {
 		return nil, nil, err
+	}
+	signature := strings.LastIndexByte(compact, '.') + 1
+	if _, err := decodePart(compact[signature:]); err != nil {
+		compact = compact[:signature] // without a signature it is refused like one with a wrong one
 	}
 	signed, err = jose.ParseSignedCompact(compact, signatureAlgorithms)
 	if err != nil || asksForMore(parts[0], "crit", "b64", "zip") {
@@ -105,20 +110,17 @@ func asksForMore(header []byte, keys ...string) bool {
 	return false
 }
 
-// decodeParts tells what is no token at all: n parts in base64url, the first of
-// them a JSON object.
-func decodeParts(compact string, n int) ([][]byte, error) {
-	if strings.ContainsAny(compact, "\r\n") { // the decoder would skip them
-		return nil, Refuse(ReasonMalformed, "it has line breaks")
-	}
+// decodeParts tells what is no token at all: it has n parts, of which the first some
+// are base64url, and the first is a JSON object.
+func decodeParts(compact string, n, some int) ([][]byte, error) {
 	texts := strings.Split(compact, ".")
 	if len(texts) != n {
 		return nil, Refuse(ReasonMalformed, "it has %d parts", len(texts))
 	}
-	parts := make([][]byte, n)
-	for i, text := range texts {
+	parts := make([][]byte, some)
+	for i, text := range texts[:some] {
 		var err error
-		if parts[i], err = base64.RawURLEncoding.Strict().DecodeString(text); err != nil {
+		if parts[i], err = decodePart(text); err != nil {
 			return nil, Refuse(ReasonMalformed, "part %d is not base64url", i+1)
 		}
 	}
@@ -126,6 +128,15 @@ func decodeParts(compact string, n int) ([][]byte, error) {
 		return nil, Refuse(ReasonMalformed, "part 1 is not a JSON object")
 	}
 	return parts, nil
+}
+
+var errPart = errors.New("not base64url")
+
+func decodePart(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") { // the decoder would skip them
+		return nil, errPart
+	}
+	return base64.RawURLEncoding.Strict().DecodeString(text)
 }
 
 func isObject(raw []byte) bool {

@@ -51,7 +51,7 @@ func (t Token) Verify(app directory.App, keys []AppKey, now time.Time) (Claims, 
 	}
 	verified := Claims{Label: c.label(), Key: key, JTI: jti}
 	if jti != "" {
-		verified.Expires = time.UnixMilli(int64(math.Ceil(c.Expiry.seconds * 1000))) // never earlier
+		verified.Expires = time.UnixMilli(int64(math.Ceil(c.Expiry.seconds() * 1000))) // never earlier
 	}
 	return verified, nil
 }

@@ -185,7 +185,7 @@ var claimClasses = []class{
 	{"expired", expired, auth.ReasonExpired, within(nil, func(i int) float64 { return -60.5 - float64(i*i*i) },
 		`,"exp":$`, `,"exp":$,"jti":"x"`, `,"exp":$,"nbf":1e10`, `,"exp":$,"iat":1e10`)},
 	{"not yet valid", notActive, auth.ReasonNotActive, within(plain, func(i int) float64 { return 60.5 + float64(i*i*i) },
-		`,"nbf":$`, `,"iat":$`, `,"nbf":$,"exp":1e11`, `,"iat":$,"exp":1e11,"jti":"x"`)},
+		`,"nbf":$`, `,"nbf":$,"iat":1`, `,"nbf":$,"exp":1e11`, `,"nbf":$,"exp":1e11,"jti":"x"`)},
 	{"jti without exp", noExpiry, auth.ReasonNoExpiry, claimed(append([]string{"enforce JTI"}, plain...),
 		`,"jti":"x"`, `,"kore_jti":"x"`, `,"jti":"x","exp":null`, `,"jti":"","kore_jti":"x"`, `,"jti":null,"kore_jti":"x","iat":1`)},
 	{"jti and more than an hour", jtiLifetime, auth.ReasonJTILifetime, func(f *forger, i int) string {
@@ -193,12 +193,12 @@ var claimClasses = []class{
 		s.needs = ""
 		more := []string{
 			fmt.Sprintf(`,"jti":"x","exp":%.2f`, noon+3660.5+float64(i*i)),           // from now on, by a clock that may be ahead
-			fmt.Sprintf(`,"jti":"x","iat":%d,"exp":%d`, noon, noon+3601+i*i),         // from its iat on
-			fmt.Sprintf(`,"kore_jti":"x","iat":%d,"exp":%d`, noon-3541, noon+60+i*i), // that of long ago
-			fmt.Sprintf(`,"jti":"x","iat":%d,"exp":1e999`, noon),                     // for ever
-			fmt.Sprintf(`,"jti":"x","iat":-1e999,"exp":%d`, noon),                    // since ever
-			fmt.Sprintf(`,"jti":"x","iat":%d.5,"exp":%d.75`, noon-i, noon-i+3600),    // by a quarter of a second
-			fmt.Sprintf(`,"jti":"x","iat":null,"exp":%d`, (noon+1)*1000),             // milliseconds
+			fmt.Sprintf(`,"jti":"x","iat":%d,"exp":%d`, noon, noon+3661+i*i),         // from its iat on
+			fmt.Sprintf(`,"kore_jti":"x","iat":%d,"exp":%d`, noon-3601, noon+60+i*i), // that of long ago
+			fmt.Sprintf(`,"jti":"x","iat":%d,"exp":1e300`, noon),                     // for ever
+			fmt.Sprintf(`,"jti":"x","iat":-1e300,"exp":%d`, noon+3661),               // an iat that is ignored
+			fmt.Sprintf(`,"jti":"x","iat":%d.5,"exp":%d.75`, noon-i, noon-i+3660),    // by a quarter of a second
+			fmt.Sprintf(`,"jti":"x","iat":%d,"exp":%[1]d`, (noon+3661)*1000),         // milliseconds
 		}
 		return f.wrap(s, s.sign(header(s.alg), f.claims(s, more[i%len(more)])))
 	}},
@@ -208,10 +208,10 @@ var claimClasses = []class{
 	{"jti enforced and missing", noJTI, auth.ReasonNoJTI, claimed([]string{"enforce JTI"},
 		``, `,"jti":""`, `,"jti":null`, `,"JTI":"x"`, `,"Jti":"x"`, `,"jti":"","kore_jti":""`, `,"exp":1900000000`, `,"kore_jti":null`, `,"jti ":"x"`, `,"koreJti":"x"`)},
 	{"must expire, and no exp", noExpiry, auth.ReasonNoExpiry, claimed([]string{"must expire"},
-		``, `,"exp":null`, `,"Exp":1900000000`, `,"EXP":1900000000`, `,"nbf":1`, `,"iat":1`, `,"expires":1900000000`, `,"exp ":1900000000`)},
+		``, `,"exp":null`, `,"exp":5e9`, `,"exp":5e12`, `,"Exp":1900000000`, `,"EXP":1900000000`, `,"nbf":1`, `,"iat":1`, `,"expires":1900000000`, `,"exp ":1900000000`)},
 	{"claims of a wrong type", noToken, auth.ReasonClaim, claimed(plain, `,"exp":"1900000000"`, `,"exp":true`, `,"exp":[1900000000]`, `,"exp":{}`, `,"nbf":"1"`,
-		`,"nbf":false`, `,"iat":""`, `,"iat":[]`, `,"jti":1`, `,"jti":["x"]`, `,"jti":{"x":1}`, `,"jti":true`, `,"jti":false`, `,"jti":0`, `,"kore_jti":7`,
-		`,"exp":"never"`, `,"exp":""`, `,"nbf":{}`, `,"iat":"2026-01-01T00:00:00Z"`, `,"exp":"1e99"`)},
+		`,"nbf":false`, `,"exp":1e400`, `,"nbf":-1e400`, `,"jti":1`, `,"jti":["x"]`, `,"jti":{"x":1}`, `,"jti":true`, `,"jti":false`, `,"jti":0`, `,"kore_jti":7`,
+		`,"exp":"never"`, `,"exp":""`, `,"nbf":{}`, `,"nbf":"2026-01-01T00:00:00Z"`, `,"exp":"1e99"`)},
 	{"claims with a key twice", noToken, auth.ReasonMalformed, claimed(plain, `,"appId":"x"`, `,"exp":1,"exp":1900000000`, `,"jti":"a","jti":"b"`,
 		`,"sub":"a","sub":"a"`, `,"x":{"y":1,"y":1}`, `,"\u0061ppId":"x"`, `,"x":[{"y":1,"y":2}]`, `,"iss":"a","iss":"b"`)},
 	{"wrong signature on unfit claims or apps", badToken, auth.ReasonSignature, func(f *forger, i int) string {

@@ -127,7 +127,7 @@ var jweClasses = []class{
 		claims := f.claims(s)
 		return f.envelope().seal([]string{
 			"", "x", claims, quote(claims), b64([]byte(claims)), "..", "e30.e30", "." + b64([]byte(claims)) + ".", s.secret + "x", f.inner() + ".", "null",
-			"\x00", string(f.bytes(100)), strings.Repeat("A", 5000), "Bearer " + f.inner(), f.inner() + "\n", f.inner() + " ", `{"payload":""}`, "....", "[]",
+			"\x00", string(f.bytes(100)), strings.Repeat("A", 5000), "Bearer " + f.inner(), "\n" + f.inner(), " " + f.inner(), `{"payload":""}`, "....", "[]",
 		}[i%20])
 	}},
 	{"JWE RSA1_5", noToken, auth.ReasonUndecryptable, wrapped("RSA1_5", "", func(f *forger, key []byte) []byte {
