@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"sync"
 	"time"
@@ -10,49 +9,24 @@ import (
 	"roster/internal/directory"
 )
 
-const (
-	insertToken = `INSERT INTO used_tokens (app_id, jti_hash, expires_at) VALUES ($1, $2, $3)`
-	// What a server did before it was started again stands in the audit log, where
-	// a job has many batches but was one call.
-	selectRecentCalls = `SELECT c.created_at FROM audit_chain c
-WHERE c.account_id = $1 AND c.number > (SELECT number FROM audit_heads WHERE account_id = $1) - $2 AND c.actor_kind = $3 AND c.created_at > $4
-  AND NOT EXISTS (SELECT 1 FROM removal_jobs b WHERE b.account_id = c.account_id AND b.id = c.removal_id
-    AND c.batch_id <> b.batch_id AND COALESCE(b.finished_at, c.created_at) >= c.created_at)`
-)
+const insertToken = `INSERT INTO used_tokens (app_id, jti_hash, expires_at) VALUES ($1, $2, $3)`
 
-// maxRecentCalls is how far back the audit log is read for calls of before.
-const maxRecentCalls = 10_000
-
-// counters are the calls of accounts that have limits.
+// counters are the calls of accounts that have limits, since the server started: a
+// restart forgives at most the calls of one period.
 type counters struct {
 	mu sync.Mutex
 	of map[directory.AccountID]*directory.CallCounter
 }
 
-func (c *counters) has(account directory.AccountID) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.of[account] != nil
-}
-
-// start counts from what is known, unless the account is counted already.
-func (c *counters) start(account directory.AccountID, known *directory.CallCounter) {
+// take admits and counts a call.
+func (c *counters) take(account directory.AccountID, limits directory.RateLimits, now time.Time) (directory.Quota, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.of == nil {
 		c.of = make(map[directory.AccountID]*directory.CallCounter)
 	}
-	if c.of[account] == nil {
-		c.of[account] = known
-	}
-}
-
-// take admits and counts a call of an account that is counted.
-func (c *counters) take(account directory.AccountID, limits directory.RateLimits, now time.Time) (directory.Quota, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	counter := c.of[account]
-	if counter == nil { // forgotten just now, since there was nothing
+	if counter == nil {
 		counter = &directory.CallCounter{}
 		c.of[account] = counter
 	}
@@ -84,14 +58,6 @@ func (c *counters) forget(now time.Time) {
 }
 
 func (s *Store) admitSQLite(ctx context.Context, a Admission, now time.Time) (quota directory.Quota, err error) {
-	counted := len(a.Limits) > 0
-	if counted && !s.counters.has(a.Account) {
-		known, err := s.recentCalls(ctx, a.Account, now)
-		if err != nil {
-			return quota, err
-		}
-		s.counters.start(a.Account, known)
-	}
 	if a.JTIHash == nil {
 		return s.counters.take(a.Account, a.Limits, now)
 	}
@@ -101,7 +67,7 @@ func (s *Store) admitSQLite(ctx context.Context, a Admission, now time.Time) (qu
 		if err = r.engine.mapError(err); errors.Is(err, directory.ErrExists) {
 			return errReplayed
 		}
-		if err != nil || !counted {
+		if err != nil || len(a.Limits) == 0 {
 			return wrapf(err, "write down the token")
 		}
 		quota, err = s.counters.take(a.Account, a.Limits, now)
@@ -112,19 +78,4 @@ func (s *Store) admitSQLite(ctx context.Context, a Admission, now time.Time) (qu
 		s.counters.giveBack(a.Account, now)
 	}
 	return quota, err
-}
-
-// recentCalls finds in the audit log what the account's apps did lately. Calls
-// that changed nothing are not there.
-func (s *Store) recentCalls(ctx context.Context, account directory.AccountID, now time.Time) (*directory.CallCounter, error) {
-	known := &directory.CallCounter{}
-	err := s.each(ctx, func(rows *sql.Rows) error {
-		var at int64
-		if err := rows.Scan(&at); err != nil {
-			return err
-		}
-		known.Add(fromMicros(at))
-		return nil
-	}, selectRecentCalls, account, maxRecentCalls, string(directory.ActorApp), now.Add(-directory.MaxRatePeriod).UnixMicro())
-	return known, wrapf(err, "find the account's latest calls")
 }

@@ -346,36 +346,25 @@ AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 	}
 }
 
-// A server that is started again finds in the audit log what apps did in the
-// last hour.
-func TestCallsOfBeforeARestart(t *testing.T) {
+// On SQLite the calls are counted anew when the server starts, whatever the audit log
+// has of those before.
+func TestCallsAreCountedAnewAfterARestart(t *testing.T) {
 	t.Parallel()
 	dsn := storetest.New(t, "sqlite")
 	f := newFixture(t, dsn)
-	f.members("a@x.example", "b@x.example", "c@x.example")
-	byApp := func(address string) {
-		t.Helper()
-		ctx := context.Background()
-		err := f.store.Write(ctx, store.Change{Account: f.account, Actor: directory.Actor{Kind: directory.ActorApp, ID: 1}}, func(tx *store.Tx) error {
-			tx.RecordDetails([]byte(address))
-			return nil
-		})
-		must(t, err)
-	}
-	f.remove("by the operator", "a@x.example")
-	byApp("b@x.example")
-	byApp("c@x.example")
-	for _, later := range []struct {
-		by   time.Duration
-		left int
-	}{{0, 2}, {59 * time.Minute, 2}, {2 * time.Hour, 4}} {
-		c := &clock{}
-		c.us.Store(time.Now().Add(later.by).UnixMicro())
-		s := storetest.Open(t, dsn, store.Options{Clock: c.now})
-		quota, _, err := s.Admit(context.Background(), store.Admission{Account: f.account, Limits: limitsOf(t, "5/h")})
-		must(t, err)
-		if quota.Remaining != later.left {
-			t.Errorf("%v later %d calls are left, want %d", later.by, quota.Remaining, later.left)
+	err := f.store.Write(context.Background(), store.Change{Account: f.account, Actor: directory.Actor{Kind: directory.ActorApp, ID: 1}}, func(tx *store.Tx) error {
+		tx.RecordDetails([]byte("{}"))
+		return nil
+	})
+	must(t, err)
+	for range 2 {
+		s := storetest.Open(t, dsn, store.Options{})
+		for _, want := range []int{4, 3} {
+			quota, _, err := s.Admit(context.Background(), store.Admission{Account: f.account, Limits: limitsOf(t, "5/h")})
+			must(t, err)
+			if quota.Remaining != want {
+				t.Errorf("%d calls are left, want %d", quota.Remaining, want)
+			}
 		}
 	}
 }

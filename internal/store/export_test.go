@@ -43,7 +43,6 @@ func (s *Store) HotStatements() map[string]string {
 		statements["holdBots"] = holdBots + s.engine.holdRows + " OF o"
 		statements["holdRoles"] = holdRoles + s.engine.holdRows + " OF o"
 	} else {
-		statements["selectRecentCalls"] = selectRecentCalls
 		statements["indexProfiles"] = indexProfiles
 	}
 	maps.Copy(statements, map[string]string{

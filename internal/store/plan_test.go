@@ -193,8 +193,7 @@ var planArgs = map[string][]string{
 	"takeAttempt":        {"1", "2", "0", "10"},
 	"selectPasswordLink": {"x", "0"},
 
-	"admitCall":         {"{account}", "1000300000000", "[[60,60000000],[1800,3600000000]]", "1000001", "x", "0"},
-	"selectRecentCalls": {"{account}", "100", "app", "0"},
+	"admitCall": {"{account}", "1000300000000", "[[60,60000000],[1800,3600000000]]", "1000001", "x", "0"},
 }
 
 // TestHotStatementsFindTheirRowsByIndex holds the plans on data that was never
