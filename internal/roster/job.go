@@ -162,8 +162,8 @@ func (r *Roster) WorkOff(ctx context.Context, caller auth.Caller) (Progress, err
 	r.jobs.open.Store(int64(len(open)))
 	for _, job := range r.inTurn(open) {
 		progress, err := r.workOn(ctx, job)
-		if errors.Is(err, directory.ErrNotFound) {
-			continue // another server is at it, or it is over
+		if errors.Is(err, store.ErrJobTaken) {
+			continue
 		}
 		return progress, err
 	}
@@ -237,7 +237,7 @@ func (r *Roster) pace(took time.Duration) {
 // chunkFailed notes that a chunk of the job failed, and ends the job when it has
 // failed too often.
 func (r *Roster) chunkFailed(ctx context.Context, job store.OpenJob, err error) error {
-	if errors.Is(err, directory.ErrNotFound) {
+	if errors.Is(err, store.ErrJobTaken) {
 		return err
 	}
 	err = fmt.Errorf("work on removal %s: %w", job.PublicID, err)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"roster/internal/auth"
-	"roster/internal/directory"
 	"roster/internal/store"
 )
 
@@ -64,7 +63,7 @@ func (r *Roster) purge(ctx context.Context, caller auth.Caller, due store.DueRem
 			erased, closed, err = tx.Purge(ctx, due.Removal, purgeMembers)
 			return err
 		})
-		if errors.Is(err, directory.ErrNotFound) {
+		if errors.Is(err, store.ErrRemovalClosed) {
 			return total, nil // another server has done it
 		}
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -130,7 +132,12 @@ func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
 	tx.queue = append(tx.queue, statement{
 		query: selectHead + tx.engine.lockRows, args: []any{tx.batch.Account}, dest: []any{&number, &prev},
 	})
-	if err := tx.flush(ctx); err != nil {
+	err := tx.flush(ctx)
+	if errors.Is(err, directory.ErrNotFound) {
+		// It must not pass for the thing that the transaction was about.
+		return fmt.Errorf("the chain of account %d has no head", tx.batch.Account)
+	}
+	if err != nil {
 		return err
 	}
 	b := &tx.batch

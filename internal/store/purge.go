@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"roster/internal/directory"
 )
@@ -70,18 +71,26 @@ func (r *reader) DueRemovals(ctx context.Context, cutoff, jobs int64, limit int)
 	return due, nil
 }
 
+// ErrRemovalClosed says that a removal was purged already, as another server may
+// have done just now.
+var ErrRemovalClosed = errors.New("the removal was purged already")
+
 // Purge erases up to limit memberships that the removal ended, with all that
 // hangs on them, and the addresses of people whom no account has any more. It
 // leaves an audit record for each. With the last of them go the removal's
 // personal details, and the removal is closed. It reports how many memberships
-// it erased and whether the removal is closed now. The error wraps
-// directory.ErrNotFound when somebody else has closed it.
+// it erased and whether the removal is closed now. The error wraps ErrRemovalClosed
+// when another server has closed it.
 func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, limit int) (erased int, closed bool, err error) {
 	tx.batch.Removal = removal
 	// Whoever works on a removal has its row to himself; the next one waits, and
 	// then sees what is left.
 	var id directory.RemovalID
-	if err := tx.row(ctx, selectOpen+tx.engine.lockRows, tx.account, removal).Scan(&id); err != nil {
+	err = tx.row(ctx, selectOpen+tx.engine.lockRows, tx.account, removal).Scan(&id)
+	if errors.Is(err, directory.ErrNotFound) {
+		err = ErrRemovalClosed
+	}
+	if err != nil {
 		return 0, false, wrapf(err, "lock the removal")
 	}
 	var members []directory.Candidate

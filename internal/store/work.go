@@ -75,8 +75,11 @@ type LockedJob struct {
 	requested, removed int   // as they stand in the database
 }
 
+// ErrJobTaken says that a job is over, or that another server works on it.
+var ErrJobTaken = errors.New("the job is over or taken by another server")
+
 // LockJob takes a job for this transaction, whose records belong to it. The
-// error wraps directory.ErrNotFound when it is over or somebody else works on it.
+// error wraps ErrJobTaken when it is over or another server works on it.
 func (tx *Tx) LockJob(ctx context.Context, id directory.RemovalID) (*LockedJob, error) {
 	job := &LockedJob{ID: id}
 	var mixed int
@@ -87,7 +90,7 @@ func (tx *Tx) LockJob(ctx context.Context, id directory.RemovalID) (*LockedJob, 
 	err := tx.flush(ctx)
 	switch {
 	case err == nil && state == "":
-		err = directory.ErrNotFound
+		err = ErrJobTaken
 	case err == nil:
 		err = json.Unmarshal([]byte(refused), &job.Refused)
 	}
