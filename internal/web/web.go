@@ -65,9 +65,14 @@ func AddLog(ctx context.Context, attrs ...slog.Attr) {
 	i.attrs = append(i.attrs, attrs...)
 }
 
+// StatusAborted stands in the log and the metrics for an answer that the server cut
+// off after it had begun, since the rest could not be made: the client got a part,
+// whatever status it began with.
+const StatusAborted = 599
+
 // Observe is told of each request when it is over: its method, "other" for one
 // that HTTP does not know, its route, empty for an unknown path, the status of
-// the answer, and how long it took.
+// the answer, StatusAborted for one that was cut off, and how long it took.
 type Observe func(method, route string, status int, took time.Duration)
 
 // Wrap puts the plumbing around a door: every answer gets a request id, every
@@ -86,19 +91,25 @@ func Wrap(next http.Handler, log *slog.Logger, limits Timeouts, onPanic http.Han
 		closeIfChunked(w, r)
 		rec := &recorder{ResponseWriter: w, timeout: limits.Answer}
 		defer func() {
-			if v := recover(); v != nil {
-				if v == http.ErrAbortHandler { //nolint:errorlint // a sentinel by contract of net/http
-					panic(v)
-				}
+			v := recover()
+			aborted := v == http.ErrAbortHandler //nolint:errorlint // a sentinel by contract of net/http
+			if v != nil && !aborted {
 				log.Error("panic", "requestId", in.id, "panic", v, "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					onPanic(rec, r)
 				}
 			}
 			took := time.Since(started)
-			logRequest(log, r, in, rec, took)
+			status := rec.status
+			if aborted {
+				status = StatusAborted
+			}
+			logRequest(log, r, in, rec, status, took)
 			if observe != nil {
-				observe(methodName(r.Method), in.route, rec.status, took)
+				observe(methodName(r.Method), in.route, status, took)
+			}
+			if aborted {
+				panic(v) // net/http cuts the connection
 			}
 		}()
 		next.ServeHTTP(rec, r)
@@ -115,12 +126,12 @@ func closeIfChunked(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func logRequest(log *slog.Logger, r *http.Request, in *info, rec *recorder, took time.Duration) {
+func logRequest(log *slog.Logger, r *http.Request, in *info, rec *recorder, status int, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("requestId", in.id),
 		slog.String("method", methodName(r.Method)),
 		slog.String("route", in.route),
-		slog.Int("status", rec.status),
+		slog.Int("status", status),
 		slog.Int64("bytes", rec.bytes),
 		slog.Float64("tookMs", float64(took.Microseconds())/1000),
 	}
