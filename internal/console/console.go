@@ -11,6 +11,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,6 +99,9 @@ func (q *request) serve() error {
 	}
 	q.values = values
 	web.SetRoute(q.r.Context(), rt.pattern)
+	if !validForm(q.r.URL.Query()) {
+		return errText
+	}
 	if rt.access == static {
 		return rt.handle(q)
 	}
@@ -127,6 +132,9 @@ func (q *request) serve() error {
 		if err := q.parseForm(rt.most); err != nil {
 			return errForm
 		}
+		if !validForm(q.r.PostForm) {
+			return errText
+		}
 	}
 	return rt.handle(q)
 }
@@ -138,6 +146,17 @@ func (q *request) parseForm(most int64) error {
 		return q.r.ParseMultipartForm(most) // all of it in memory
 	}
 	return q.r.ParseForm()
+}
+
+// validForm reports whether all of a form, or of a query, is valid text, so that no
+// page has to check it.
+func validForm(form url.Values) bool {
+	for name, values := range form {
+		if !directory.ValidText(name) || slices.ContainsFunc(values, func(v string) bool { return !directory.ValidText(v) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // following is in the query where a page asks by itself how far something has come.

@@ -28,11 +28,16 @@ var (
 	errPlain       = &pageError{status: 403, title: "The console needs HTTPS", text: "Passwords must not travel in the clear. Serve with --tls-cert and --tls-key, or put a proxy with a certificate in front and name it in --trusted-proxies. Without encryption the console works on the server itself alone, at 127.0.0.1 or localhost."}
 	errForeign     = &pageError{status: 403, title: "Refused", text: "This request came from another site. Nothing was done. Open the console and try again there."}
 	errForm        = &pageError{status: 400, title: "The form cannot be read", text: "It is too large or damaged. Nothing was done."}
+	errText        = &pageError{status: 400, title: "The form cannot be read", text: "It has characters that are not text, such as a zero byte. Nothing was done. Take them out and try again."}
 	errDenied      = &pageError{status: 403, title: "No access", text: "Your roles in this account do not allow this. Ask who administers it."}
 	errOver        = &pageError{status: 410, title: "Not possible any more"}
 	errLink        = &pageError{status: 410, title: "This link cannot be used any more", text: "It was used, or is older than an hour. Ask who runs the server for another: roster console link."}
 	errConflict    = &pageError{status: 409, title: "Not possible now"}
 	errInvalid     = &pageError{status: 422, title: "That cannot be done"}
+	errTooManyJobs = &pageError{status: 429, title: "Too many removals are running", text: "As many removals of this account as allowed are not finished. Wait until one is, or cancel one. Nothing was done."}
+	errInFlight    = &pageError{status: 409, title: "Not possible now", text: "This form was sent before and is still being processed. Wait a moment, then look at the list of removals."}
+	errKeyReused   = &pageError{status: 409, title: "Not possible now", text: "This form was sent before with other users. Nothing was done this time. Start again from the list."}
+	errRateLimited = &pageError{status: 429, title: "Too many requests", text: "Too many requests were made. Wait a few minutes and try again. Nothing was done."}
 	errTooMany     = &pageError{status: 429, title: "Too many attempts", text: "Too many sign-ins from your network failed. Wait a few minutes and try again."}
 	errInternal    = &pageError{status: 500, title: "Something went wrong", text: "The server could not do this. Nothing is known to be lost. Try again; if it stays so, tell who runs the server, with the number below."}
 	errUnavailable = &pageError{status: 503, title: "Not available at the moment", text: "The database is busy or out of reach. Try again in a moment."}
@@ -59,6 +64,10 @@ var pageErrors = []struct {
 	{directory.ErrState, errConflict, true},
 	{directory.ErrExists, errConflict, true},
 	{directory.ErrInvalid, errInvalid, true},
+	{directory.ErrRunning, errInFlight, false},
+	{directory.ErrKeyReused, errKeyReused, false},
+	{directory.ErrTooManyJobs, errTooManyJobs, false},
+	{directory.ErrRateLimited, errRateLimited, false},
 	{roster.ErrNoSession, errDenied, false},
 	{directory.ErrUnavailable, errUnavailable, false},
 	{context.DeadlineExceeded, errUnavailable, false},

@@ -36,7 +36,7 @@ func loadPages(f files) pages {
 		"by":        by,
 		"roleNames": roleNames,
 		"add":       func(a, b int) int { return a + b },
-		"why":       func(r directory.Reason) string { return whyTexts[r] },
+		"why":       whyText,
 	}
 	layout := template.Must(template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/history.html"))
 	found, err := fs.Glob(templateFiles, "templates/*.html")

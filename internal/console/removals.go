@@ -146,7 +146,7 @@ func (q *request) failuresFile() error {
 		return q.roster.EachRefused(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, func(some []directory.RefusedUser) error {
 			for _, r := range some {
 				email, orgUserID := r.Names()
-				if err := write(email, orgUserID, whyTexts[r.Reason], string(r.Reason)); err != nil {
+				if err := write(email, orgUserID, whyText(r.Reason), string(r.Reason)); err != nil {
 					return err
 				}
 			}
@@ -161,7 +161,7 @@ func (q *request) reportFile() error {
 	return q.removalFile("report", header, func(v *removalView, write func(...string) error) error {
 		return q.roster.EachOutcome(q.r.Context(), q.caller, q.account(), &v.RemovalRecord, func(some []directory.RemovalLine) error {
 			for _, l := range some {
-				if err := write(l.Email, l.OrgUserID, l.UserID, string(l.Outcome), whyTexts[l.Reason], string(l.Reason)); err != nil {
+				if err := write(l.Email, l.OrgUserID, l.UserID, string(l.Outcome), whyText(l.Reason), string(l.Reason)); err != nil {
 					return err
 				}
 			}

@@ -70,15 +70,24 @@ func (f refused) Why() string {
 	if f.Restoring && f.Reason == directory.ReasonUserNotFound {
 		return "Not among those of this removal who are out"
 	}
-	return whyTexts[f.Reason]
+	return whyText(f.Reason)
+}
+
+// whyText is a reason in words, or its code if it has none here.
+func whyText(r directory.Reason) string {
+	if text, ok := whyTexts[r]; ok {
+		return text
+	}
+	return string(r)
 }
 
 var whyTexts = map[directory.Reason]string{
-	directory.ReasonInvalidID:    "No address or id",
-	directory.ReasonUserNotFound: "Not a user of this account",
-	directory.ReasonAccountOwner: "Owns the account",
-	directory.ReasonBotOwner:     "Owns bots",
-	directory.ReasonUserExists:   "A user has this address or id again",
+	directory.ReasonInvalidID:       "No address or id",
+	directory.ReasonUserNotFound:    "Not a user of this account",
+	directory.ReasonAccountOwner:    "Owns the account",
+	directory.ReasonBotOwner:        "Owns bots",
+	directory.ReasonUserExists:      "A user has this address again",
+	directory.ReasonOrgUserIDIsUsed: "A user has this org user id now",
 }
 
 // SkippedLines is Skipped as the form carries it.
@@ -206,16 +215,19 @@ func (q *request) removeUsers() error {
 	if p.Key == "" {
 		return errForm
 	}
+	expected, err := strconv.Atoi(q.r.PostForm.Get("going"))
+	if err != nil {
+		return errForm
+	}
 	typed := strings.NewReplacer(",", "", ".", "", " ", "", "\u00a0", "").Replace(q.r.PostForm.Get("number"))
-	if n, err := strconv.Atoi(typed); err != nil || strconv.Itoa(n) != q.r.PostForm.Get("going") {
+	if n, err := strconv.Atoi(typed); err != nil || n != expected {
 		p.Error = "Type the number of users who will be removed."
 		return q.showPreview(http.StatusUnprocessableEntity, p, ids)
 	}
 	refs := userRefs(ids, p.ByOrg)
 	request := directory.NewRequestHash("console removal", q.account(), q.r.PostForm.Get("kind"))
 	request.Write([]byte(q.r.PostForm.Get("ids")))
-	o := roster.RemovalOptions{RequestID: web.RequestID(q.r.Context()), Repeat: directory.NewRepeatKey(p.Key, request)}
-	o.Expected, _ = strconv.Atoi(q.r.PostForm.Get("going"))
+	o := roster.RemovalOptions{RequestID: web.RequestID(q.r.Context()), Expected: &expected, Repeat: directory.NewRepeatKey(p.Key, request)}
 	var removal string
 	if len(refs) > atOnce {
 		removal, err = q.queueRemoval(refs, o)
@@ -245,8 +257,8 @@ func (q *request) queueRemoval(refs []directory.UserRef, o roster.RemovalOptions
 	if err != nil {
 		return "", err
 	}
-	if now.Removed != o.Expected {
-		return "", directory.Errorf(directory.ErrState, "not %d but %d users would be removed", o.Expected, now.Removed)
+	if now.Removed != *o.Expected {
+		return "", directory.Errorf(directory.ErrState, "not %d but %d users would be removed", *o.Expected, now.Removed)
 	}
 	spool, err := q.roster.SpoolRemoval(q.caller)
 	if err != nil {

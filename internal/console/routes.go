@@ -138,7 +138,8 @@ func (c *Console) find(r *http.Request) (rt route, values map[string]string, err
 	return rt, values, nil
 }
 
-// match compares a path with a pattern, segment by segment.
+// match compares a path with a pattern, segment by segment. A segment that is no
+// valid text is the value of nothing.
 func match(pattern, path string) (values map[string]string, ok bool) {
 	patterns, segments := strings.Split(pattern, "/"), strings.Split(path, "/")
 	if len(patterns) != len(segments) {
@@ -153,7 +154,7 @@ func match(pattern, path string) (values map[string]string, ok bool) {
 			continue
 		}
 		value, err := url.PathUnescape(segments[i])
-		if err != nil || value == "" {
+		if err != nil || value == "" || !directory.ValidText(value) {
 			return nil, false
 		}
 		if values == nil {

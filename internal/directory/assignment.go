@@ -103,7 +103,7 @@ func NamesOf(items []RoleAssignment) AssignmentNames {
 
 // note adds a name, unless it is empty or nothing can have it.
 func note(names map[string]bool, name string) {
-	if name != "" && utf8.ValidString(name) && !strings.Contains(name, "\x00") {
+	if name != "" && ValidText(name) {
 		names[name] = true
 	}
 }

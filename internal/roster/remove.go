@@ -60,8 +60,8 @@ func (r *Roster) remove(ctx context.Context, tx *store.Tx, caller auth.Caller, r
 		return directory.Removal{}, err
 	}
 	leaving, out := o.decide(selection, found)
-	if o.Expected != 0 && o.Expected != len(leaving) {
-		return directory.Removal{}, directory.Errorf(directory.ErrState, "not %d but %d users would be removed", o.Expected, len(leaving))
+	if err := o.checkExpected(len(leaving)); err != nil {
+		return directory.Removal{}, err
 	}
 	out.PublicID = directory.NewRemovalID()
 	kept := maxRefusedKept
@@ -90,9 +90,11 @@ type RemovalOptions struct {
 	DryRun bool
 	// Atomic removes all or nobody: when anybody is refused, nobody goes.
 	Atomic bool
-	// Expected is how many users are to leave. If it is not 0 and others are, the error
-	// wraps directory.ErrState, and nobody leaves.
-	Expected int
+	// Labels are kept with the removal; a dry run only checks them.
+	Labels directory.RemovalLabels
+	// Expected, unless nil, is how many users the caller expects to remove. If another
+	// number would be removed, the error wraps directory.ErrState, and no user is.
+	Expected *int
 	// Repeat lets an app or a person repeat the call: for directory.RepeatableFor it gets the
 	// first outcome again. A dry run has nothing to repeat and ignores it. The
 	// error wraps directory.ErrRunning while the first call runs, and
@@ -100,6 +102,14 @@ type RemovalOptions struct {
 	Repeat directory.RepeatKey
 	// erase leaves nothing that could be restored.
 	erase bool
+}
+
+// checkExpected compares the number of users to remove with the expected one.
+func (o RemovalOptions) checkExpected(leaving int) error {
+	if o.Expected == nil || *o.Expected == leaving {
+		return nil
+	}
+	return directory.Errorf(directory.ErrState, "not %d but %d users would be removed", *o.Expected, leaving)
 }
 
 // decide applies the rules to who was found.

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"roster/internal/directory"
 )
@@ -148,7 +147,7 @@ func (r row) Scan(dest ...any) error {
 }
 
 // storable says whether PostgreSQL can hold a text.
-func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
+func storable(text string) bool { return directory.ValidText(text) }
 
 // storableOf is the texts that can be anything's in the database.
 func storableOf(texts ...string) []string {
