@@ -87,8 +87,9 @@ type App struct {
 	Algorithm Algorithm
 	Policy    AppPolicy
 	// RateLimits are the account's own, nil when those of the server hold.
-	RateLimits *RateLimits
-	Created    time.Time
+	RateLimits      *RateLimits
+	AccountPublicID string
+	Created         time.Time
 }
 
 // Has reports whether the app holds the scope.

@@ -37,7 +37,18 @@ const (
 	prefixGroup   = "e-"
 	prefixRemoval = "rm-"
 	prefixSession = "se-"
+
+	prefixOrganisation = "o-"
 )
+
+// organisations is the namespace of OrganisationID.
+var organisations = uuid.MustParse("6f3c8a8e-5d0c-4b7e-9f43-0a1a55f1c2d4")
+
+// OrganisationID returns the id of the organisation that an account is, "o-" and a
+// UUID. It is worked out from the account's public id, so it never changes.
+func OrganisationID(accountID string) string {
+	return prefixOrganisation + uuid.NewSHA1(organisations, []byte(accountID)).String()
+}
 
 // NewUserID returns a fresh public id of a person, "u-" and a UUID.
 func NewUserID() string { return prefixUser + uuid.NewString() }

@@ -175,7 +175,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	rt, id, ok := a.routes.find(r.URL.EscapedPath())
 	if !ok {
-		return errUnknownPath
+		return noRoute(r)
 	}
 	web.SetRoute(r.Context(), rt.pattern())
 	ep, ok := rt.endpoints[method(r, rt)]
@@ -188,6 +188,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setQuota(w.Header(), quota)
+	if rt.byID && id == "" {
+		return errUnknownPath
+	}
 	if r.Method != http.MethodGet { // whose body nobody reads
 		if err := checkContentType(r); err != nil {
 			return err

@@ -188,7 +188,7 @@ func OnPanic(w http.ResponseWriter, _ *http.Request) { writeError(w, errInternal
 // NotFound answers for every path that no door knows.
 func NotFound(w http.ResponseWriter, r *http.Request) {
 	web.Drain(w, r)
-	writeError(w, errUnknownPath)
+	writeError(w, toWire(noRoute(r)))
 }
 
 // body reads a request's body up to a limit, lets held pay for it, and remembers

@@ -20,7 +20,7 @@ func (a *API) listGroups(c *call) error {
 	}
 	ctx, cancel := verbContext(c.r)
 	defer cancel()
-	out := &groupsWriter{}
+	out := &groupsWriter{organisation: directory.OrganisationID(c.caller.App().AccountPublicID)}
 	sent := &countingWriter{ResponseWriter: c.w}
 	out.w = bufio.NewWriterSize(sent, answerBuffer)
 	err = a.roster.Groups(ctx, c.caller, "", page, func(list directory.List[directory.GroupEntry], users roster.GroupUsers) error {
@@ -58,6 +58,8 @@ type groupsWriter struct {
 	list  directory.List[directory.GroupEntry]
 	begun int // groups so far
 	users int // of the last of them
+
+	organisation string // id of the one that all users belong to
 }
 
 func (g *groupsWriter) write(list directory.List[directory.GroupEntry], users roster.GroupUsers) error {
@@ -74,7 +76,7 @@ func (g *groupsWriter) write(list directory.List[directory.GroupEntry], users ro
 			g.item = append(g.item, ',')
 		}
 		g.users++
-		g.item = appendGroupUser(g.item, &user)
+		g.item = appendGroupUser(g.item, &user, g.organisation)
 		_, err := g.w.Write(g.item)
 		return err
 	})
@@ -133,16 +135,17 @@ func appendGroupStart(b []byte, g *directory.GroupEntry) []byte {
 	return append(b, `],"users":[`...)
 }
 
-// appendGroupUser writes a user of a group. There are no pictures, titles and
-// organisations here; clients find their keys with nothing in them.
-func appendGroupUser(b []byte, m *directory.Member) []byte {
+// appendGroupUser writes a user of a group. Users have no pictures and titles here:
+// clients find the published value for no picture, and empty texts.
+func appendGroupUser(b []byte, m *directory.Member, organisation string) []byte {
 	b = appendField(b, "{", "_id", m.UserID)
 	b = appendField(b, ",", "emailId", m.Email)
 	b = appendField(b, ",", "lastName", m.Profile.LastName)
 	b = appendField(b, ",", "firstName", m.Profile.FirstName)
-	b = append(b, `,"profImage":"","profColour":""`...)
+	b = append(b, `,"profImage":"no-avatar","profColour":""`...)
 	b = appendField(b, ",", "activationStatus", wireStatus(m.Status))
-	return append(b, `,"jTitle":"","orgId":""}`...)
+	b = append(b, `,"jTitle":""`...)
+	return append(appendField(b, ",", "orgId", organisation), '}')
 }
 
 // wireStatus is a status in the words of the published API, which has two.

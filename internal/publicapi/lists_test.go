@@ -91,7 +91,14 @@ ON c.account_id = p.account_id WHERE p.name = 'All' AND c.name <> 'All'`)
 
 		user := func(email, last, first, status string) string {
 			return `{"_id":"` + w.userID(email) + `","emailId":"` + email + `","lastName":"` + last + `","firstName":"` + first +
-				`","profImage":"","profColour":"","activationStatus":"` + status + `","jTitle":"","orgId":""}`
+				`","profImage":"no-avatar","profColour":"","activationStatus":"` + status + `","jTitle":"","orgId":"$ORG"}`
+		}
+		w.vars["$ORG"] = w.organisation(w.account)
+		theirs := *w
+		theirs.account = w.other
+		theirs.group("Theirs", "foreign@example.com")
+		if w.organisation(w.account) != w.vars["$ORG"] || w.organisation(w.other) == w.vars["$ORG"] {
+			t.Error("the organisation is not the account")
 		}
 		groups := []string{
 			`{"_id":"` + empty + `","gN":"Empty","gDesc":"","groups":[],"users":[],"userCount":0}`,
@@ -114,6 +121,18 @@ ON c.account_id = p.account_id WHERE p.name = 'All' AND c.name <> 'All'`)
 			w.compare(w.get(app, groupsPath+query, nil), 200, want, nil)
 		}
 	})
+}
+
+// organisation is the id of the one that the users of an account belong to, as its
+// groups show it.
+func (w *world) organisation(account string) string {
+	w.T.Helper()
+	got := w.get(w.roleApp(account), groupsPath, nil)
+	found := regexp.MustCompile(`"orgId":"(o-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"`).FindStringSubmatch(got.Body)
+	if found == nil {
+		w.T.Fatalf("no organisation in %s", got.Body)
+	}
+	return found[1]
 }
 
 // Contract 5.6: the bots, and no secret.

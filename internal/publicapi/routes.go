@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"roster/internal/directory"
 )
@@ -32,7 +31,7 @@ type endpoint struct {
 }
 
 // find returns the route of an escaped path, which may end in a slash, and the
-// id in it. What no database would take for text is nobody's id.
+// id in it, as far as it can be one.
 func (rs routes) find(path string) (rt route, id string, ok bool) {
 	path = strings.TrimSuffix(path, "/")
 	for _, rt := range rs {
@@ -48,11 +47,20 @@ func (rs routes) find(path string) (rt route, id string, ok bool) {
 			continue
 		}
 		id, err := url.PathUnescape(segment)
-		if err == nil && utf8.ValidString(id) && !strings.Contains(id, "\x00") {
-			return rt, id, true
+		if err != nil || !directory.ValidText(id) {
+			id = "" // the id of nothing
 		}
 	}
 	return route{}, "", false
+}
+
+// noRoute is the error for a path of no route. Hosts of the published API answer a
+// POST or a PUT there as if the path had other methods.
+func noRoute(r *http.Request) error {
+	if r.Method == http.MethodPost || r.Method == http.MethodPut {
+		return errMethod
+	}
+	return errUnknownPath
 }
 
 // pattern names the route in the log.

@@ -74,7 +74,7 @@ var removalSteps = []step{
 	{status: 200, example: "everybodyMeta", body: "both", query: "?dryRun=false&atomic=false&x=y"},
 	{status: 200, example: "somebodyNot", body: somebody, header: map[string]string{"X-Request-Id": "mine"}},
 	{status: 200, example: "somebodyNotCodes", body: mixed, query: "?reasons=codes"},
-	{status: 200, example: "preview", body: "both", query: "?dryRun=true&atomic=TRUE"},
+	{status: 200, example: "preview", body: "both", query: "?dryRun=true&atomic=true"},
 	{status: 200, example: "nobody", body: `{"deleteEmailIds":["nobody@example.com","ann@example.com"]}`, query: "?atomic=true"},
 	{status: 400, example: "noJSON", body: "{", invalid: true},
 	{status: 400, example: "noJSON", invalid: true},
@@ -247,7 +247,7 @@ var (
 	botID   = regexp.MustCompile(`st-[0-9a-f-]{36}`)
 	groupID = regexp.MustCompile(`"e-[0-9a-f-]{36}`)
 	// changing is what is another in each answer: ids, and times.
-	changing = regexp.MustCompile(`(?:rm|u|e|st)-[0-9a-f-]{36}|\b[0-9a-f]{24}\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
+	changing = regexp.MustCompile(`(?:rm|u|e|o|st)-[0-9a-f-]{36}|\b[0-9a-f]{24}\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
 )
 
 // sameAsExample compares a body with the step's example. The bot and the group of

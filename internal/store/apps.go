@@ -25,7 +25,7 @@ ORDER BY key_id`
 	selectApps = `SELECT ` + appColumns + `, a.client_id, COALESCE(s.scope, '')
 FROM apps a JOIN accounts t ON t.id = a.account_id LEFT JOIN app_scopes s ON s.app_id = a.id
 WHERE a.account_id = $1 AND (a.state <> 'deleted' OR $2 = 1) ORDER BY a.id, s.scope`
-	appColumns = `a.id, a.account_id, a.name, a.origin, a.state, a.algorithm, a.must_expire, a.enforce_jti, a.enforce_jwe, t.rate_limits, a.created_at`
+	appColumns = `a.id, a.account_id, t.public_id, a.name, a.origin, a.state, a.algorithm, a.must_expire, a.enforce_jti, a.enforce_jwe, t.rate_limits, a.created_at`
 )
 
 // AppIDs is how many ids CreateApp needs.
@@ -131,7 +131,7 @@ func scanApp(rows *sql.Rows, app *directory.App, more ...any) error {
 	var limits sql.NullString
 	var created int64
 	columns := []any{
-		&app.ID, &app.Account, &app.Name, &app.Origin, &app.State, &app.Algorithm,
+		&app.ID, &app.Account, &app.AccountPublicID, &app.Name, &app.Origin, &app.State, &app.Algorithm,
 		&app.Policy.MustExpire, &app.Policy.EnforceJTI, &app.Policy.EnforceJWE, &limits, &created,
 	}
 	if err := rows.Scan(append(columns, more...)...); err != nil {
