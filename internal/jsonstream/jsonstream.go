@@ -49,6 +49,7 @@ type Reader struct {
 	hash     maphash.Hash
 	hashing  bool     // whether hash takes it in
 	seen     []keySet // of the open objects, by depth
+	onTopKey func(key string)
 
 	skipMember  func(string) error // Skip, as Object wants it
 	skipElement func() error       // Skip, as Array wants it
@@ -61,6 +62,14 @@ func NewReader(src io.Reader, maxDepth int) *Reader {
 	r.skipElement = r.Skip
 	return r
 }
+
+// maxTopKey is how much of a key the function of OnTopKey gets, in bytes.
+const maxTopKey = 1 << 10
+
+// OnTopKey sets a function that gets each key of the outermost object before its
+// value is read, also a key that Object hands out as "" for its length; nil for
+// none. Of a key of more than 1 KiB it gets the beginning.
+func (r *Reader) OnTopKey(fn func(key string)) { r.onTopKey = fn }
 
 // Kind skips blanks and says of what kind the next value is.
 func (r *Reader) Kind() (byte, error) {
@@ -192,7 +201,11 @@ func (r *Reader) nested(open, closing byte, member func(string) error, element f
 // member reads a key and lets fn read its value.
 func (r *Reader) member(fn func(key string) error) error {
 	r.hash.Reset()
+	top := r.onTopKey != nil && r.depth == 1
 	r.keep(MaxKey)
+	if top {
+		r.limit = maxTopKey
+	}
 	r.hashing = true
 	err := r.str()
 	r.hashing = false
@@ -201,6 +214,9 @@ func (r *Reader) member(fn func(key string) error) error {
 	}
 	if !r.seen[r.depth].add(r.hash.Sum64()) {
 		return ErrSyntax
+	}
+	if top {
+		r.onTopKey(string(r.buf))
 	}
 	key := ""
 	if r.length <= MaxKey {
@@ -222,9 +238,7 @@ func (r *Reader) keep(limit int) {
 
 func (r *Reader) take(b ...byte) {
 	r.length += len(b)
-	if r.length <= r.limit {
-		r.buf = append(r.buf, b...)
-	}
+	r.buf = append(r.buf, b[:min(len(b), r.limit-len(r.buf))]...)
 	if r.hashing {
 		r.hash.Write(b)
 	}

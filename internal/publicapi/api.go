@@ -82,46 +82,46 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 	a := &API{roster: r, log: log, limits: limits, load: newLoad(limits), failures: web.NewFailures(limits.Failures)}
 	a.routes = routes{
 		{path: usersPath, endpoints: endpoints{
-			http.MethodDelete: {directory.ScopeUserManagement, a.removeUsers},
-			http.MethodPost:   {directory.ScopeUserManagement, a.usersBy(a.createUsers, false, msgCreated)},
-			http.MethodPut:    {directory.ScopeUserManagement, a.usersBy(a.updateUsers, true, msgUpdated)},
+			http.MethodDelete: {directory.ScopeUserManagement, previews, a.removeUsers},
+			http.MethodPost:   {directory.ScopeUserManagement, changes, a.usersBy(a.createUsers, false, msgCreated)},
+			http.MethodPut:    {directory.ScopeUserManagement, changes, a.usersBy(a.updateUsers, true, msgUpdated)},
 		}},
 		{path: removalsPath, endpoints: endpoints{
-			http.MethodGet: {directory.ScopeUserManagement, a.listRemovals},
+			http.MethodGet: {directory.ScopeUserManagement, reads, a.listRemovals},
 		}},
 		{path: removalsPath, byID: true, endpoints: endpoints{
-			http.MethodGet:    {directory.ScopeUserManagement, a.getRemoval},
-			http.MethodDelete: {directory.ScopeUserManagement, a.cancelRemoval},
+			http.MethodGet:    {directory.ScopeUserManagement, reads, a.getRemoval},
+			http.MethodDelete: {directory.ScopeUserManagement, changes, a.cancelRemoval},
 		}},
 		{path: removalsPath, byID: true, under: "/restore", endpoints: endpoints{
-			http.MethodPost: {directory.ScopeUserManagement, a.restoreUsers},
+			http.MethodPost: {directory.ScopeUserManagement, previews, a.restoreUsers},
 		}},
 		{path: usersInfoPath, endpoints: endpoints{
-			http.MethodPost: {directory.ScopeUserManagement, a.usersInfo()},
+			http.MethodPost: {directory.ScopeUserManagement, reads, a.usersInfo()},
 		}},
 		{path: userAccessPath, endpoints: endpoints{
-			http.MethodPost: {directory.ScopeRoleManagement, a.userAccess()},
+			http.MethodPost: {directory.ScopeRoleManagement, changes, a.userAccess()},
 		}},
 		{path: userRolesPath, endpoints: endpoints{
-			http.MethodGet: {directory.ScopeRoleManagement, listOf("users", a.userRoles, appendUserRoles)},
+			http.MethodGet: {directory.ScopeRoleManagement, reads, listOf("users", a.userRoles, appendUserRoles)},
 		}},
 		{path: rolesPath, endpoints: endpoints{
-			http.MethodGet: {directory.ScopeRoleManagement, listOf("roles", a.roles, appendRole)},
+			http.MethodGet: {directory.ScopeRoleManagement, reads, listOf("roles", a.roles, appendRole)},
 		}},
 		{path: groupsPath, endpoints: endpoints{
-			http.MethodGet: {directory.ScopeRoleManagement, a.listGroups},
+			http.MethodGet: {directory.ScopeRoleManagement, reads, a.listGroups},
 		}},
 		{path: botsPath, endpoints: endpoints{
-			http.MethodGet: {directory.ScopeRoleManagement, listOf("bots", a.bots, appendBot)},
+			http.MethodGet: {directory.ScopeRoleManagement, reads, listOf("bots", a.bots, appendBot)},
 		}},
 		{path: auditLogsPath, endpoints: endpoints{
-			http.MethodGet: {directory.ScopeAuditLogs, a.auditLogs},
+			http.MethodGet: {directory.ScopeAuditLogs, reads, a.auditLogs},
 		}},
 		{path: adminRolesPath, endpoints: endpoints{
-			http.MethodPost: {directory.ScopeRoleManagement, a.assignRoles(directory.AdminRole)},
+			http.MethodPost: {directory.ScopeRoleManagement, changes, a.assignRoles(directory.AdminRole)},
 		}},
 		{path: botRolesPath, endpoints: endpoints{
-			http.MethodPost: {directory.ScopeRoleManagement, a.assignRoles(directory.BotRole)},
+			http.MethodPost: {directory.ScopeRoleManagement, changes, a.assignRoles(directory.BotRole)},
 		}},
 	}
 	return a
@@ -154,6 +154,9 @@ type call struct {
 	r      *http.Request
 	id     string // what stands for {id} in the path
 	caller auth.Caller
+
+	effect  effect
+	options options
 }
 
 // verbContext outlives the client: one that hangs up after its request has
@@ -196,7 +199,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return ep.handle(&call{w, r, id, caller})
+	options, err := readOptions(r.URL.RawQuery, ep.effect)
+	if err != nil {
+		return err
+	}
+	return ep.handle(&call{w, r, id, caller, ep.effect, options})
 }
 
 // admit finds out who calls and lets them make one call that needs the scope.

@@ -38,11 +38,11 @@ func prefersAsync(h http.Header) bool {
 
 // queueRemoval is DELETE /users with "Prefer: respond-async": the list is
 // written down while it is read, and others do the work.
-func (a *API) queueRemoval(c *call, options options) error {
+func (a *API) queueRemoval(c *call) error {
 	switch {
-	case options.atomic:
+	case c.options.atomic:
 		return errJobAtomic
-	case options.dryRun:
+	case c.options.dryRun:
 		return errJobDryRun
 	case c.r.ContentLength > a.limits.MaxJobBody:
 		return errTooLarge(a.limits.MaxJobBody)
@@ -120,6 +120,9 @@ func writeJob(w http.ResponseWriter, status int, removal *directory.RemovalRecor
 
 // cancelRemoval is DELETE /users/removals/{id}.
 func (a *API) cancelRemoval(c *call) error {
+	if err := a.readEmpty(c); err != nil {
+		return err
+	}
 	ctx, cancel := verbContext(c.r)
 	defer cancel()
 	removal, err := a.roster.CancelRemoval(ctx, c.caller, "", c.id, web.RequestID(ctx))

@@ -21,17 +21,9 @@ type bodied[Req, Out any] struct {
 	write func(w *bufio.Writer, req *Req, out Out, codes bool)
 }
 
-// on makes the endpoint. There is neither a preview nor all or nobody here, and
-// to go on without would do what was not wanted.
+// on makes the endpoint.
 func (e bodied[Req, Out]) on(a *API) func(*call) error {
 	return func(c *call) error {
-		options, err := readOptions(c.r)
-		if err == nil && (options.dryRun || options.atomic) {
-			err = errValidation
-		}
-		if err != nil {
-			return err
-		}
 		req, release, err := readBody(a, c, e)
 		if err != nil {
 			return err
@@ -43,7 +35,7 @@ func (e bodied[Req, Out]) on(a *API) func(*call) error {
 		if err != nil {
 			return err
 		}
-		answer(c.w, func(w *bufio.Writer) { e.write(w, req, out, options.codes) })
+		answer(c.w, func(w *bufio.Writer) { e.write(w, req, out, c.options.codes) })
 		return nil
 	}
 }
@@ -58,8 +50,11 @@ func readBody[Req, Out any](a *API, c *call, e bodied[Req, Out]) (req *Req, rele
 	held := a.load.hold(c.caller.Account)
 	b := newBody(c.r.Body, a.limits.MaxBody, held)
 	rd := newIDReader(b, a.limits)
+	if c.effect == reads {
+		rd.json.OnTopKey(nil) // it has no option to misspell
+	}
 	req = new(Req)
-	if err = e.read(&rd, req); err == nil {
+	if err = e.read(rd, req); err == nil {
 		err = rd.json.End()
 	}
 	switch {
@@ -77,6 +72,28 @@ func readBody[Req, Out any](a *API, c *call, e bodied[Req, Out]) (req *Req, rele
 		held.release()
 	}
 	return req, held.release, err
+}
+
+// readEmpty reads the body of a call that takes none. One that came all the same is
+// an object, and its keys are checked as those of any other.
+func (a *API) readEmpty(c *call) error {
+	held := a.load.hold(c.caller.Account)
+	defer held.release()
+	b := newBody(c.r.Body, a.limits.MaxBody, held)
+	rd := newIDReader(b, a.limits)
+	err := rd.object(func(string) error { return rd.json.Skip() })
+	if err == nil {
+		err = rd.json.End()
+	}
+	switch {
+	case err != nil && b.empty():
+		return nil
+	case err != nil:
+		return bodyError(err, b)
+	case rd.wrongType:
+		return errValidation
+	}
+	return nil
 }
 
 // object reads an object by its members; see jsonstream.Reader.Object. null counts

@@ -224,6 +224,9 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.note(err)
 }
 
+// empty says that there was no body, once it has been read to its end.
+func (b *body) empty() bool { return b.left == b.limit && b.err == nil }
+
 func (b *body) note(err error) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err

@@ -33,13 +33,13 @@ func TestOptionsInOtherWords(t *testing.T) {
 	var rows []row
 	for _, query := range []string{
 		"dryRun", "dryRun=", "dryRun=1", "dryRun=yes", "dryRun=true ", "dryRun=false&dryRun=true", "dryRun=true&dryRun=true",
-		"dryrun=true", "DryRun=false", "atomic", "atomic=1", "ATOMIC=true", "atomic=false&dryRun=on",
+		"dryrun=true", "DryRun=false", "dryRun=TRUE", "atomic", "atomic=1", "ATOMIC=true", "atomic=False", "atomic=false&dryRun=on",
 		"dryRun=true;x", "dryRun=%zz", "%zz&dryRun=true",
 	} {
 		rows = append(rows, row{
 			says: query, path: "/api/public/users?" + strings.ReplaceAll(query, " ", "%20"), body: emails(ann), status: 412, want: invalidArgs,
 		})
 	}
-	rows = append(rows, row{says: "unless they are off", path: "/api/public/users?dryRun=false&atomic=False", body: emails(ann), want: removed, gone: []string{ann}})
+	rows = append(rows, row{says: "unless they are off", path: "/api/public/users?dryRun=false&atomic=false", body: emails(ann), want: removed, gone: []string{ann}})
 	checkReading(t, rostertest.Options{}, rows)
 }

@@ -23,8 +23,12 @@ type idReader struct {
 	tooMany   bool
 }
 
-func newIDReader(b *body, limits Limits) idReader {
-	return idReader{json: jsonstream.NewReader(b, maxNesting), held: b.held, maxIDs: limits.MaxIDs, weight: 1}
+// newIDReader makes the reader of a body. A key at its top that resembles an option
+// is a wrong type, since options are parameters of the query: see readOptions.
+func newIDReader(b *body, limits Limits) *idReader {
+	rd := &idReader{json: jsonstream.NewReader(b, maxNesting), held: b.held, maxIDs: limits.MaxIDs, weight: 1}
+	rd.json.OnTopKey(func(key string) { rd.wrongType = rd.wrongType || resemblesOption(key) })
+	return rd
 }
 
 // list reads a list of ids. null counts as absent.

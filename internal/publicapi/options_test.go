@@ -60,9 +60,9 @@ func TestAtomic(t *testing.T) {
 			want: withEnd(meta(failed(byEmail(`"`+dan+`"`, unauthorized)), "0"), `,"atomic":true`),
 		},
 		{says: "one is no address", path: path, body: emails("x", ann), want: withEnd(failed(byEmail(`"x"`, badEmail)), `,"atomic":true`)},
-		{says: "a preview of it", path: path + "&dryRun=TRUE", body: emails("x", ann), want: withEnd(failed(byEmail(`"x"`, badEmail)), `,"atomic":true,"dryRun":true`)},
+		{says: "a preview of it", path: path + "&dryRun=true", body: emails("x", ann), want: withEnd(failed(byEmail(`"x"`, badEmail)), `,"atomic":true,"dryRun":true`)},
 		{says: "a preview where all go", path: path + "&dryRun=true", body: emails(ann), want: withEnd(removed, `,"dryRun":true`)},
-		{says: "off", path: "/api/public/users?atomic=FALSE", body: emails(ann, "nobody@example.com"), want: failed(nobody), gone: []string{ann}},
+		{says: "off", path: "/api/public/users?atomic=false", body: emails(ann, "nobody@example.com"), want: failed(nobody), gone: []string{ann}},
 	})
 }
 

@@ -28,7 +28,7 @@ type removalRequest struct {
 // removalReader reads the body of a removal as a stream: what is kept are the
 // ids, not what stands around them.
 type removalReader struct {
-	idReader
+	*idReader
 	emails      idList
 	orgUserIDs  idList
 	includeMeta bool

@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -32,12 +30,9 @@ const headerRemovalID = "X-Removal-Id"
 
 // removeUsers is DELETE /users.
 func (a *API) removeUsers(c *call) error {
-	options, err := readOptions(c.r)
-	if err != nil {
-		return err
-	}
+	options := c.options
 	if prefersAsync(c.r.Header) {
-		return a.queueRemoval(c, options)
+		return a.queueRemoval(c)
 	}
 	once, err := readRepeatable(c, http.MethodDelete)
 	if err != nil {
@@ -72,38 +67,6 @@ func (a *API) removeUsers(c *call) error {
 		writeEnd(w, options, len(out.Refused) > 0)
 	})
 	return nil
-}
-
-// options are what the query of a removal or a restoration asks for.
-type options struct {
-	dryRun, atomic bool
-	codes          bool // each failure with its code
-}
-
-// readOptions reads the query. What cannot be read is refused, and so is an
-// option in another spelling: to ignore the wish that nobody is removed would
-// remove them.
-func readOptions(r *http.Request) (o options, err error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return o, errValidation
-	}
-	for _, option := range []struct {
-		name string
-		on   *bool
-	}{{"dryRun", &o.dryRun}, {"atomic", &o.atomic}} {
-		for key, values := range query {
-			if !strings.EqualFold(key, option.name) {
-				continue
-			}
-			*option.on = strings.EqualFold(values[0], "true")
-			if key != option.name || len(values) > 1 || (!*option.on && !strings.EqualFold(values[0], "false")) {
-				return o, errValidation
-			}
-		}
-	}
-	o.codes = query.Get("reasons") == "codes"
-	return o, nil
 }
 
 // readRemoval reads the body of a removal, or of a restoration of the removal

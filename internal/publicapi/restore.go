@@ -17,10 +17,7 @@ const msgRestored = "Users are restored Successfully"
 // restoreUsers is POST /users/removals/{id}/restore. Its body is {} for the whole
 // removal, or the two lists of a removal's for some of it.
 func (a *API) restoreUsers(c *call) error {
-	options, err := readOptions(c.r)
-	if err != nil {
-		return err
-	}
+	options := c.options
 	once, err := readRepeatable(c, http.MethodPost)
 	if err != nil {
 		return err

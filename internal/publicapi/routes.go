@@ -27,6 +27,7 @@ type endpoints map[string]endpoint
 
 type endpoint struct {
 	scope  directory.Scope
+	effect effect
 	handle func(*call) error
 }
 
@@ -50,6 +51,7 @@ func (rs routes) find(path string) (rt route, id string, ok bool) {
 		if err != nil || !directory.ValidText(id) {
 			id = "" // the id of nothing
 		}
+		return rt, id, true
 	}
 	return route{}, "", false
 }
