@@ -60,6 +60,8 @@ type Removal struct {
 	Removed   int
 	// Refused has the users who stay, in the order of the request.
 	Refused []Refusal
+	// Labels are what the caller said about it.
+	Labels RemovalLabels
 	// Repeated says that an earlier call with the same idempotency key did it.
 	Repeated bool
 }

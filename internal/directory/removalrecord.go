@@ -1,6 +1,10 @@
 package directory
 
-import "time"
+import (
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
 
 // RemovalState says how far a removal has come.
 type RemovalState string
@@ -40,6 +44,7 @@ type RemovalRecord struct {
 	// with the last of the removed. Those of a job are read apart.
 	Refused   []RefusedUser
 	RequestID string
+	Labels    RemovalLabels
 
 	// State says how far it has come, and Finished when it came to its end: the
 	// zero time before. A call's removal is over when there is one.
@@ -51,6 +56,57 @@ type RemovalRecord struct {
 	// RestorableUntil is when the restore window ends, also when there is nobody
 	// left to restore; zero while the removal runs.
 	RestorableUntil time.Time
+}
+
+// RemovalLabels are what a caller may say about a removal. Either may be empty.
+type RemovalLabels struct {
+	// Note is a reason or a ticket. It may name people, so it is erased with the last
+	// of the removed.
+	Note string
+	// Run names the list that the removal is a part of: removals of one app with one
+	// run belong together.
+	Run string
+}
+
+// Bounds of RemovalLabels, in characters.
+const (
+	MaxRemovalNote = 500
+	MaxRemovalRun  = 64
+)
+
+// Check returns nil when the labels can be kept, and otherwise an error that wraps
+// ErrInvalid.
+func (l RemovalLabels) Check() error {
+	if l.Note != "" && !ValidRemovalNote(l.Note) {
+		return Errorf(ErrInvalid, "the note has 1-%d characters, and none of control but line breaks and tabs", MaxRemovalNote)
+	}
+	if l.Run != "" && !ValidRemovalRun(l.Run) {
+		return Errorf(ErrInvalid, "the run has 1-%d visible ASCII characters", MaxRemovalRun)
+	}
+	return nil
+}
+
+// ValidRemovalNote reports whether a text can be the note of a removal.
+func ValidRemovalNote(text string) bool {
+	if text == "" || !utf8.ValidString(text) || utf8.RuneCountInString(text) > MaxRemovalNote {
+		return false
+	}
+	for _, r := range text {
+		if unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidRemovalRun reports whether a text can name the run of a removal.
+func ValidRemovalRun(text string) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return text != "" && len(text) <= MaxRemovalRun
 }
 
 // RefusedUser is a user who was not removed, as the removal remembers it.

@@ -66,13 +66,16 @@ func (a *API) queueRemoval(c *call) error {
 	held := a.load.hold(c.caller.Account)
 	held.perID = perJobID
 	defer held.release()
-	err = readJob(c.r, a.limits, held, func(ref directory.UserRef) error {
+	labels, err := readJob(c.r, a.limits, held, func(ref directory.UserRef) error {
 		written, err := spool.Add(ctx, ref)
 		if written {
 			held.forgetBytes()
 		}
 		return err
 	})
+	if err == nil {
+		err = spool.SetLabels(labels)
+	}
 	if err != nil {
 		return err
 	}
@@ -91,8 +94,8 @@ func (a *API) queueRemoval(c *call) error {
 }
 
 // readJob reads a job's body as readRemoval reads a call's, by its own limits,
-// and hands each id to sink.
-func readJob(src *http.Request, limits Limits, held *holding, sink func(directory.UserRef) error) error {
+// hands each id to sink, and returns the labels.
+func readJob(src *http.Request, limits Limits, held *holding, sink func(directory.UserRef) error) (directory.RemovalLabels, error) {
 	b := newBody(src.Body, limits.MaxJobBody, held)
 	limits.MaxIDs = limits.MaxJobIDs
 	rd := &removalReader{idReader: newIDReader(b, limits)}
@@ -103,10 +106,10 @@ func readJob(src *http.Request, limits Limits, held *holding, sink func(director
 		return nil
 	}
 	if err := rd.read(); err != nil {
-		return bodyError(err, b)
+		return directory.RemovalLabels{}, bodyError(err, b)
 	}
-	_, err := rd.judge()
-	return err
+	req, err := rd.judge()
+	return req.labels, err
 }
 
 // writeJob answers with a removal as it stands.

@@ -14,6 +14,8 @@ const (
 	keyEmails      = "deleteEmailIds"
 	keyOrgUserIDs  = "orgUserIds"
 	keyIncludeMeta = "includeMeta"
+	keyNote        = "note"
+	keyRun         = "run"
 )
 
 // maxNesting is how deep a body's arrays and objects may nest.
@@ -23,6 +25,7 @@ const maxNesting = 32
 type removalRequest struct {
 	refs        []directory.UserRef // addresses first; nil for {}
 	includeMeta bool
+	labels      directory.RemovalLabels
 }
 
 // removalReader reads the body of a removal as a stream: what is kept are the
@@ -32,6 +35,8 @@ type removalReader struct {
 	emails      idList
 	orgUserIDs  idList
 	includeMeta bool
+	labels      directory.RemovalLabels
+	restores    bool // it is a restoration, which has no labels
 	empty       bool // it is {}
 }
 
@@ -42,7 +47,7 @@ type removalReader struct {
 // errOverload ends it at once.
 func readRemoval(src io.Reader, limits Limits, orEmpty bool, held *holding) (removalRequest, error) {
 	b := newBody(src, limits.MaxBody, held)
-	rd := &removalReader{idReader: newIDReader(b, limits)}
+	rd := &removalReader{idReader: newIDReader(b, limits), restores: orEmpty}
 	if err := rd.read(); err != nil {
 		return removalRequest{}, bodyError(err, b)
 	}
@@ -85,6 +90,7 @@ func (rd *removalReader) judge() (removalRequest, error) {
 	return removalRequest{
 		refs:        append(rd.emails.refs, rd.orgUserIDs.refs...),
 		includeMeta: rd.includeMeta,
+		labels:      rd.labels,
 	}, nil
 }
 
@@ -110,6 +116,13 @@ func (rd *removalReader) read() error {
 
 func (rd *removalReader) member(key string) error {
 	rd.empty = false
+	switch {
+	case rd.restores:
+	case key == keyNote:
+		return rd.label(&rd.labels.Note, directory.ValidRemovalNote)
+	case key == keyRun:
+		return rd.label(&rd.labels.Run, directory.ValidRemovalRun)
+	}
 	switch key {
 	case keyEmails:
 		return rd.list(&rd.emails, directory.ByEmail)
@@ -119,6 +132,21 @@ func (rd *removalReader) member(key string) error {
 		return rd.option(&rd.includeMeta)
 	}
 	return rd.json.Skip()
+}
+
+// label reads a text that valid accepts. null counts as absent.
+func (rd *removalReader) label(into *string, valid func(string) bool) error {
+	kind, err := rd.json.Kind()
+	if err != nil {
+		return err
+	}
+	if err := rd.text(into); err != nil {
+		return err
+	}
+	if kind == jsonstream.String && !valid(*into) {
+		rd.wrongType = true
+	}
+	return nil
 }
 
 // option reads a flag that is off unless it is true.

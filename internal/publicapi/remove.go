@@ -46,7 +46,7 @@ func (a *API) removeUsers(c *call) error {
 	ctx, cancel := verbContext(c.r)
 	defer cancel()
 	out, err := a.roster.RemoveUsers(ctx, c.caller, req.refs, roster.RemovalOptions{
-		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic, Repeat: once.repeat(),
+		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic, Labels: req.labels, Repeat: once.repeat(),
 	})
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ func (r *Roster) RemoveUsers(ctx context.Context, caller auth.Caller, refs []dir
 	if caller.Account == 0 || len(refs) == 0 {
 		return directory.Removal{}, directory.Errorf(directory.ErrInvalid, "the removal names no account or nobody")
 	}
+	if err := o.Labels.Check(); err != nil {
+		return directory.Removal{}, err
+	}
 	selection := directory.Select(refs)
 	if o.DryRun {
 		found, err := r.store.FindCandidates(ctx, caller.Account, selection)
@@ -63,7 +66,7 @@ func (r *Roster) remove(ctx context.Context, tx *store.Tx, caller auth.Caller, r
 	if err := o.checkExpected(len(leaving)); err != nil {
 		return directory.Removal{}, err
 	}
-	out.PublicID = directory.NewRemovalID()
+	out.PublicID, out.Labels = directory.NewRemovalID(), o.Labels
 	kept := maxRefusedKept
 	erase := o.erase || r.window == 0
 	if erase {

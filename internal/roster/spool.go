@@ -42,6 +42,7 @@ type Spool struct {
 	seen   map[mention]struct{}
 	lists  [2]spoolList // by kind
 	rows   []store.SpoolRow
+	labels directory.RemovalLabels
 	bytes  int
 	done   bool // it was queued
 }
@@ -101,6 +102,12 @@ func (s *Spool) Add(ctx context.Context, ref directory.UserRef) (written bool, e
 		return true, s.flush(ctx)
 	}
 	return false, nil
+}
+
+// SetLabels sets what is kept with the removal. An error wraps directory.ErrInvalid.
+func (s *Spool) SetLabels(labels directory.RemovalLabels) error {
+	s.labels = labels
+	return labels.Check()
 }
 
 func newMention(ref directory.UserRef, key string, valid bool) (m mention) {
@@ -169,7 +176,7 @@ func (s *Spool) flush(ctx context.Context) (err error) {
 // an error that wraps directory.ErrInvalid; others are as for Add. A failing
 // commit (directory.ErrUnavailable) leaves open whether the removal is there.
 func (s *Spool) Queue(ctx context.Context, requestID string, key directory.RepeatKey) (removal directory.RemovalRecord, repeated bool, err error) {
-	out := directory.Removal{PublicID: directory.NewRemovalID()}
+	out := directory.Removal{PublicID: directory.NewRemovalID(), Labels: s.labels}
 	for i := range s.lists {
 		s.endRow(&s.lists[i])
 		out.Requested += s.lists[i].all

@@ -35,11 +35,15 @@ var sweptBodies = map[string]map[string]string{
 		"":                 `{"deleteEmailIds":["nobody@own.example"]}`,
 		"deleteEmailIds[]": `{"deleteEmailIds":["$X"]}`,
 		"orgUserIds[]":     `{"orgUserIds":["$X"]}`,
+		"note":             `{"deleteEmailIds":["nobody@own.example"],"note":"$X"}`,
+		"run":              `{"deleteEmailIds":["nobody@own.example"],"run":"$X"}`,
 	},
 	"POST /api/public/users/removals/{id}/restore": {
 		"":                 `{}`,
 		"deleteEmailIds[]": `{"deleteEmailIds":["$X"]}`,
 		"orgUserIds[]":     `{"orgUserIds":["$X"]}`,
+		"note":             `{"deleteEmailIds":["nobody@own.example"],"note":"$X"}`,
+		"run":              `{"deleteEmailIds":["nobody@own.example"],"run":"$X"}`,
 	},
 	"POST /api/public/users": {
 		"":                                   `{"users":[{"userInfo":{"emailId":"$NEW"}}]}`,
@@ -98,7 +102,7 @@ func sweptAssignments(role string) map[string]string {
 // plainPlaces, by name, take no ids, so that an id of the caller's own account
 // is answered like one of nobody. AuditLogIds are numbers that each account has.
 var plainPlaces = regexp.MustCompile(`^(query (reasons|dryRun|atomic|limit|offset|roleType|size|fromDate|toDate|fetchAfter)` +
-	`|header (Prefer|X-Request-Id|Accept)|status|.*\.dialogs\[\]|users\[\]\.userInfo\.(.*))$`)
+	`|header (Prefer|X-Request-Id|Accept)|status|note|run|.*\.dialogs\[\]|users\[\]\.userInfo\.(.*))$`)
 
 // place is where a request takes a text.
 type place struct {

@@ -245,8 +245,8 @@ func (o ownerships) add(row scanner) error {
 // The members to mark are found by their primary key. "IS TRUE" keeps PostgreSQL
 // from an index of the live members, which has the account but not the id.
 const (
-	insertRemoval = `INSERT INTO removals (account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	insertRemoval = `INSERT INTO removals (account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at, note, run)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	markRemoved = `UPDATE members SET removal_id = $3
 WHERE (account_id, id) IN ` + idList + ` AND (removal_id IS NULL) IS TRUE`
 )
@@ -259,7 +259,7 @@ func (tx *Tx) Remove(leaving []directory.Candidate, out directory.Removal, refus
 	tx.batch.Removal = id
 	actor := tx.batch.Actor
 	tx.later(1, insertRemoval, tx.account, id, out.PublicID, string(actor.Kind), actor.ID,
-		out.Requested, out.Removed, string(refused), tx.batch.At.UnixMicro())
+		out.Requested, out.Removed, string(refused), tx.batch.At.UnixMicro(), out.Labels.Note, out.Labels.Run)
 	if len(leaving) == 0 {
 		return
 	}

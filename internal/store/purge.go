@@ -38,7 +38,7 @@ ORDER BY a.id, r.created_at LIMIT $2 OFFSET $4`
 WHERE id IN (SELECT CAST(j.atom AS BIGINT) FROM json_each($1) j ` + list + `)`
 	purgeDetails = `DELETE FROM audit_details WHERE account_id = $1 AND batch_id IN (
   SELECT c.batch_id FROM audit_chain c WHERE c.account_id = $1 AND c.removal_id = $2 AND c.removal_id <> 0)`
-	closeRemoval = `UPDATE removals SET purged_at = $3 WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
+	closeRemoval = `UPDATE removals SET purged_at = $3, note = '' WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
 )
 
 // DueRemoval is a removal whose restore window is over.

@@ -15,7 +15,7 @@ const (
   COALESCE((SELECT a.client_id FROM apps a WHERE a.id = r.actor_id AND r.actor_kind = 'app'), ''),
   COALESCE((SELECT p.email_key FROM persons p WHERE p.id = r.actor_id AND r.actor_kind = 'person'), ''),
   r.requested, r.removed, r.restored, r.refused, r.created_at, r.purged_at,
-  COALESCE(b.state, 'completed'), CASE WHEN b.id IS NULL THEN r.created_at ELSE b.finished_at END`
+  r.note, r.run, COALESCE(b.state, 'completed'), CASE WHEN b.id IS NULL THEN r.created_at ELSE b.finished_at END`
 	ofJob        = ` LEFT JOIN removal_jobs b ON b.account_id = r.account_id AND b.id = r.id`
 	listRemovals = removalColumns + `, ''
 FROM removals r` + ofJob + ` WHERE r.account_id = $1 ORDER BY r.created_at DESC, r.id DESC LIMIT $2 OFFSET $3`
@@ -96,7 +96,7 @@ func scanRemoval(rows *sql.Rows) (record directory.RemovalRecord, details string
 	var purged, finished sql.NullInt64
 	if err := rows.Scan(&record.ID, &record.PublicID, &record.Actor.Kind, &record.Actor.ID, &record.ClientID, &record.Actor.Label,
 		&record.Requested, &record.Removed, &record.Restored, &refused, &created, &purged,
-		&record.State, &finished, &details); err != nil {
+		&record.Labels.Note, &record.Labels.Run, &record.State, &finished, &details); err != nil {
 		return record, "", err
 	}
 	if err := json.Unmarshal([]byte(refused), &record.RefusedByReason); err != nil {
