@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"roster/internal/csvfile"
+	"roster/internal/excerpt"
 )
 
 // IDs are the people whom a file names.
@@ -92,8 +93,8 @@ func (t *Table) unguard(column int) error {
 			continue
 		}
 		if line, both := plain[text]; both {
-			return AmbiguousError{fmt.Sprintf("lines %d (%.80q) and %d (%.80q) may name one user or two: delete one of them, or the apostrophe",
-				line, text, row.Line, id)}
+			return AmbiguousError{fmt.Sprintf("lines %d (%q) and %d (%q) may name one user or two: delete one of them, or the apostrophe",
+				line, excerpt.Of(text), row.Line, excerpt.Of(id))}
 		}
 		row.fields[column] = text
 	}

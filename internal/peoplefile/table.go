@@ -202,8 +202,8 @@ func (t *Table) Column(name string) (int, error) {
 		}
 		for _, row := range t.Rows {
 			if value(name, row.Field(first)) != value(name, row.Field(i)) {
-				return -1, AmbiguousError{fmt.Sprintf("columns %d (%.80q) and %d (%.80q) both hold the %s and differ in line %d: delete one of them",
-					first+1, t.Names[first], i+1, t.Names[i], name, row.Line)}
+				return -1, AmbiguousError{fmt.Sprintf("columns %d (%q) and %d (%q) both hold the %s and differ in line %d: delete one of them",
+					first+1, excerpt.Of(t.Names[first]), i+1, excerpt.Of(t.Names[i]), name, row.Line)}
 			}
 		}
 	}
