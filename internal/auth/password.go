@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
 
 	"roster/internal/directory"
 )
@@ -74,36 +76,61 @@ func CheckPassword(password, email string) error {
 	return nil
 }
 
-// HashPassword makes what is kept of a password, by Argon2id with a salt of its
-// own. The error is that of ctx while others have their turn.
-func HashPassword(ctx context.Context, password string) (hash string, err error) {
+// NewPasswordParams makes the parameters by which passwords of a person are hashed:
+// the cost, and a random salt, as a PHC string has them in front of the hash. All
+// passwords of a person share them; see MatchPassword.
+func NewPasswordParams() string {
+	salt := make([]byte, passwordCost.SaltLength)
+	rand.Read(salt)
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s", argon2.Version,
+		passwordCost.Memory, passwordCost.Iterations, passwordCost.Parallelism, base64.RawStdEncoding.EncodeToString(salt))
+}
+
+// HashPassword hashes a password by parameters of NewPasswordParams with Argon2id. It
+// returns a PHC string: the parameters, and the hash. While others have their turn it
+// waits, and returns the error of ctx.
+func HashPassword(ctx context.Context, password, params string) (hash string, err error) {
 	err = inTurn(ctx, func() (err error) {
-		hash, err = argon2id.CreateHash(password, &passwordCost)
+		hash, err = derive(password, params)
 		return err
 	})
 	return hash, err
 }
 
-// decoy is the hash of no password. It costs as much to look at as another.
-var decoy = sync.OnceValues(func() (string, error) { return argon2id.CreateHash(rand.Text(), &passwordCost) })
-
-// PasswordMatches reports whether the hash is that of the password. An empty
-// hash, which is nobody's, takes as long and never is.
-func PasswordMatches(ctx context.Context, password, hash string) (ok bool, err error) {
-	known := hash != ""
-	if !known {
-		if hash, err = decoy(); err != nil {
-			return false, err
-		}
+// derive computes the hash of a password, which is what all the cost is.
+func derive(password, params string) (hash string, err error) {
+	cost, salt, _, err := argon2id.DecodeHash(params + "$")
+	if err != nil {
+		return "", fmt.Errorf("parameters of a password: %w", err)
 	}
-	if utf8.RuneCountInString(password) > MaxPassword { // it cannot be one; nor is it hashed, which would take longer
+	key := argon2.IDKey([]byte(password), salt, cost.Iterations, cost.Memory, cost.Parallelism, passwordCost.KeyLength)
+	return params + "$" + base64.RawStdEncoding.EncodeToString(key), nil
+}
+
+// decoy are parameters that no password is hashed by.
+var decoy = sync.OnceValue(NewPasswordParams)
+
+// MatchPassword reports which of the hashes are of the password. They are those of one
+// person and share their parameters, so it computes one hash whatever their number: with
+// none as well, so that the time does not tell how many there are.
+func MatchPassword(ctx context.Context, password string, hashes []string) (matches []bool, err error) {
+	params := decoy()
+	if len(hashes) > 0 {
+		params = hashes[0][:max(strings.LastIndexByte(hashes[0], '$'), 0)]
+	}
+	tooLong := utf8.RuneCountInString(password) > MaxPassword
+	if tooLong { // it cannot be one; nor is it hashed, which would take longer
 		password = ""
 	}
-	err = inTurn(ctx, func() (err error) {
-		ok, err = argon2id.ComparePasswordAndHash(password, hash)
-		return err
-	})
-	return ok && known, err
+	computed, err := HashPassword(ctx, password, params)
+	if err != nil {
+		return nil, err
+	}
+	matches = make([]bool, len(hashes))
+	for i, hash := range hashes {
+		matches[i] = subtle.ConstantTimeCompare([]byte(hash), []byte(computed)) == 1 && !tooLong
+	}
+	return matches, nil
 }
 
 // NewBearer makes a secret that whoever has it is let in by, 32 random bytes as

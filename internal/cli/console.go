@@ -40,9 +40,9 @@ func (e *env) consoleLinkCommand() *cobra.Command {
 		Use:   "link --account ID --email ADDRESS",
 		Short: "Make a link by which somebody sets their password",
 		Long: `Makes a link by which a member of the account sets their password for the Admin
-Console, once and within an hour: for the first one, and for one that was lost. It
-is good in all their accounts; their sessions end when it is set. Give it to
-nobody else: whoever opens it first sets the password.
+Console, once and within an hour: for the first one, and for one that was lost. The
+password opens this account only, and their sessions in it end when it is set. Give
+the link to nobody else: whoever opens it first sets the password.
 
 Console users must own the account, or have an admin role with a permission for
 the console: see 'roster role create --help'.`,

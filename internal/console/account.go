@@ -12,9 +12,9 @@ type accountsView struct {
 	Current string // public id
 }
 
-// accountsPage lets somebody choose an account, or go straight to the only one.
+// accountsPage lets the user choose one of the accounts whose password they gave.
 func (q *request) accountsPage() error {
-	choices, err := q.roster.ConsoleAccounts(q.r.Context(), q.session)
+	choices, err := q.roster.ConsoleAccounts(q.r.Context(), q.token)
 	if err != nil {
 		return err
 	}
@@ -49,12 +49,11 @@ func (q *request) sessionsPage() error {
 
 func (q *request) endSession() error {
 	id := q.r.PostForm.Get("session")
+	if id == q.session.ID {
+		return q.signOut()
+	}
 	if _, err := q.roster.EndSession(q.r.Context(), q.session, id); err != nil {
 		return err
-	}
-	if id == q.session.ID {
-		q.setCookie(sessionCookie, "", -1)
-		return q.done("signed-out", "/sign-in")
 	}
 	return q.done("session-ended", "/sessions")
 }

@@ -178,7 +178,7 @@ const (
 // slow test is longer than the minute after which they are noted anew.
 func (w *world) Dump() storetest.Content {
 	content := w.Server.Dump()
-	const lastSeen = 6
+	const lastSeen = 7
 	for i, row := range content["console_sessions"] {
 		fields := strings.Split(row, "|")
 		fields[lastSeen] = ""

@@ -248,11 +248,15 @@ func (a *album) accountPages() {
 	other.signIn(olga)
 	a.shoot("sessions", "/console/sessions")
 	a.shoot("accounts", "/console/accounts")
-	if _, err := a.server.Roster.CreateAccount(a.Context(), auth.Operator(), longName, olga); err != nil {
+	long, err := a.server.Roster.CreateAccount(a.Context(), auth.Operator(), longName, olga)
+	if err != nil {
 		a.Fatal(err)
 	}
+	setPassword(a.T, a.server, long, olga)
+	a.visit("/console/sign-in?another")
+	a.signIn(olga)
 	a.shoot("accounts-long", "/console/accounts")
-	a.click(`.choices li:has(strong):not(:has([aria-current])) button`)
+	a.click(`.choices li:has([value="` + long + `"]) button`)
 	a.show("overview-long")
 	a.visit("/console/accounts")
 	a.click(`.choices li:not(:has([aria-current])) button`)

@@ -228,6 +228,7 @@ func TestRemovedMeansOut(t *testing.T) {
 			w := newWorld(t, storetest.New(t, engine))
 			w.Users(w.other, admin)
 			role(t, w.Server, w.other, "Keeper", admin, directory.Permissions{"appManagement": directory.PermitYes})
+			setPassword(t, w.Server, w.other, admin)
 			c := signedIn(t, w.Server, admin)
 			if got := c.get("/console"); got.location != "/console/accounts" {
 				t.Fatalf("with two accounts: %d to %q", got.status, got.location)

@@ -57,10 +57,10 @@ func (c *Console) table() []route {
 		{post, Root + "/sign-out", signedIn, none, (*request).signOut},
 		{get, Root + "/accounts", signedIn, none, (*request).accountsPage},
 		{post, Root + "/accounts", signedIn, none, (*request).enterAccount},
-		{get, Root + "/sessions", signedIn, none, (*request).sessionsPage},
-		{post, Root + "/sessions/end", signedIn, none, (*request).endSession},
 
 		{get, Root, inside, none, (*request).overview},
+		{get, Root + "/sessions", inside, none, (*request).sessionsPage},
+		{post, Root + "/sessions/end", inside, none, (*request).endSession},
 
 		{get, Root + "/users", inside, seeUsers, (*request).usersPage},
 		{get, Root + "/users/import", inside, changeUsers, (*request).importPage},

@@ -15,9 +15,13 @@ type signInView struct {
 	Error string
 }
 
-// signInPage shows the form, or the console to who has signed in.
+// another is in the query of the sign-in page for a user who is signed in and wants an
+// account with another password.
+const another = "another"
+
+// signInPage shows the form, or the console to a user who has signed in.
 func (q *request) signInPage() error {
-	if q.token != "" {
+	if q.token != "" && !q.r.URL.Query().Has(another) {
 		return q.redirect("")
 	}
 	return q.show("signin", "Sign in", signInView{})
@@ -34,7 +38,7 @@ func (q *request) signIn() error {
 	token, err := q.roster.SignIn(q.r.Context(), c)
 	if err == nil {
 		if q.token != "" { // of whoever was signed in here before
-			if _, err := q.roster.EndSession(q.r.Context(), q.session, q.session.ID); err != nil {
+			if _, err := q.roster.SignOut(q.r.Context(), q.session, q.token); err != nil {
 				return err
 			}
 		}
@@ -61,13 +65,13 @@ func whyNot(err error) (status int, text string) {
 	case errors.Is(err, roster.ErrSignIn):
 		return http.StatusUnauthorized, "The address or the password is wrong."
 	case errors.Is(err, roster.ErrNoConsole):
-		return http.StatusForbidden, "You have no access to the Admin Console of any account. Ask who administers yours."
+		return http.StatusForbidden, "You have no access to the Admin Console of the account with this password. Ask an administrator for a role."
 	}
 	return 0, ""
 }
 
 func (q *request) signOut() error {
-	if _, err := q.roster.EndSession(q.r.Context(), q.session, q.session.ID); err != nil {
+	if _, err := q.roster.SignOut(q.r.Context(), q.session, q.token); err != nil {
 		return err
 	}
 	q.setCookie(sessionCookie, "", -1)

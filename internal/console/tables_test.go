@@ -17,9 +17,11 @@ func TestLongNamesInTheTableOfSessions(t *testing.T) {
 	s := rostertest.Start(t, storetest.New(t, "sqlite"), rostertest.Options{})
 	setPassword(t, s, s.Account(owner), owner)
 	for _, name := range []string{strings.Repeat("W", 200), strings.Repeat("Administration of departments, ", 6) + "and all"} {
-		if _, err := s.Roster.CreateAccount(t.Context(), auth.Operator(), name, owner); err != nil {
+		account, err := s.Roster.CreateAccount(t.Context(), auth.Operator(), name, owner)
+		if err != nil {
 			t.Fatal(err)
 		}
+		setPassword(t, s, account, owner)
 	}
 	b := open(t, s)
 	b.look(1280, 800, false)

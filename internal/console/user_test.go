@@ -357,6 +357,7 @@ func TestEndSessionsOfAUser(t *testing.T) {
 		w := newWorld(t, dsn)
 		w.Users(w.other, viewer)
 		role(t, w.Server, w.other, "Keeper", viewer, directory.Permissions{"appManagement": directory.PermitYes})
+		setPassword(t, w.Server, w.other, viewer)
 		in := func(account string) *client {
 			c := signedIn(t, w.Server, viewer)
 			c.post("/console/accounts", url.Values{"account": {account}})
@@ -365,8 +366,8 @@ func TestEndSessionsOfAUser(t *testing.T) {
 		here, too, elsewhere := in(w.account), in(w.account), in(w.other)
 		c := signedIn(t, w.Server, helper)
 		path := "/console/users/" + userID(t, w.Server, w.account, viewer)
-		if n := strings.Count(c.get(path).section("sessions"), "Go-http-client"); n != 2 {
-			t.Errorf("the page shows %d sessions, want 2", n)
+		if n := strings.Count(c.get(path).section("sessions"), "Go-http-client"); n != 3 { // the third can enter the account
+			t.Errorf("the page shows %d sessions, want 3", n)
 		}
 		if got := here.post(path+"/sessions/end", nil); got.status != http.StatusForbidden {
 			t.Errorf("who may only look ends sessions: %d", got.status)
@@ -380,16 +381,19 @@ func TestEndSessionsOfAUser(t *testing.T) {
 			}
 		}
 		for _, ended := range []*client{here, too} {
-			if got := ended.get("/console"); got.location != "/console/sign-in" {
+			if got := ended.get("/console"); got.location != "/console/accounts" {
 				t.Errorf("a session that was ended: %d to %q", got.status, got.location)
 			}
+		}
+		if got := elsewhere.post("/console/accounts", url.Values{"account": {w.account}}); got.status != http.StatusForbidden {
+			t.Errorf("entering the account after its end: %d to %q", got.status, got.location)
 		}
 		if got := elsewhere.get("/console"); got.status != http.StatusOK {
 			t.Errorf("the session in the other account: %d", got.status)
 		}
 		history := signedIn(t, w.Server, owner).get(path).section("history")
-		if n := strings.Count(history, "User "+helper+" ended a session of user "+viewer); n != 2 {
-			t.Errorf("the audit log tells of %d ended sessions, want 2:\n%s", n, history)
+		if n := strings.Count(history, "User "+helper+" ended a session of user "+viewer); n != 3 {
+			t.Errorf("the audit log tells of %d ended sessions, want 3:\n%s", n, history)
 		}
 		w.VerifyAudit()
 	})

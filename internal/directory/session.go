@@ -23,7 +23,9 @@ const (
 // LinkLife is how long a link is good by which a password is set.
 const LinkLife = time.Hour
 
-// Session is somebody who signed in to the Admin Console.
+// Session lets a browser act as one member of one account in the Admin Console. A
+// sign-in opens one for each membership whose password was given; the browser is in the
+// account of one of them at a time.
 type Session struct {
 	ID        string // public
 	Person    PersonID
@@ -31,8 +33,22 @@ type Session struct {
 	LastSeen  time.Time // a minute or so behind
 	Expires   time.Time // however busy it is
 	UserAgent string
-	// In is the account that was chosen, nil for none yet.
+	// Chosen says that the browser is in the account of this session.
+	Chosen bool
+	// In is the membership of a chosen session as long as it is live.
 	In *Membership
+}
+
+// MemberRef names a member by keys.
+type MemberRef struct {
+	Account AccountID
+	Member  MemberID
+}
+
+// MemberPassword is the hash of a live member's password.
+type MemberPassword struct {
+	MemberRef
+	Hash string
 }
 
 // Over reports whether the session has ended by time.

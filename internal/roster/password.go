@@ -19,9 +19,8 @@ type PasswordLink struct {
 	Expires time.Time
 }
 
-// CreatePasswordLink makes a link by which the live member of the account with
-// that address can set their password, which is good in all their accounts: so
-// only the operator may.
+// CreatePasswordLink makes a link by which the live member of the account with that
+// address can set their password in this account. Only the operator may.
 func (r *Roster) CreatePasswordLink(ctx context.Context, caller auth.Caller, accountID, email string) (PasswordLink, error) {
 	if err := caller.RequireOperator(); err != nil {
 		return PasswordLink{}, err
@@ -71,9 +70,9 @@ func goneLink(err error) error {
 	return err
 }
 
-// SetPassword sets a password by a link, which is used up by it. It ends the
-// person's other links and all their sessions, and unlocks their address. The
-// error wraps directory.ErrGone as that of PasswordLinkFor, and
+// SetPassword sets the password of the member whom a link is for, and uses the link up. It
+// ends the member's other links and sessions, in this account alone, and unlocks their
+// address. The error wraps directory.ErrGone as that of PasswordLinkFor, and
 // directory.ErrInvalid for a password that will not do, and then the link stays.
 func (r *Roster) SetPassword(ctx context.Context, token, password string) error {
 	link := auth.HashBearer(token)
@@ -88,12 +87,16 @@ func (r *Roster) SetPassword(ctx context.Context, token, password string) error 
 	if err := auth.CheckPassword(password, m.Email); err != nil {
 		return err
 	}
-	hash, err := auth.HashPassword(ctx, password)
+	params, err := r.store.PasswordParams(ctx, person, auth.NewPasswordParams())
+	if err != nil {
+		return err
+	}
+	hash, err := auth.HashPassword(ctx, password, params)
 	if err != nil {
 		return err
 	}
 	change := store.Change{Account: m.Account.ID, Actor: directory.Actor{Kind: directory.ActorPerson, ID: int64(person)}}
-	err = r.store.Write(ctx, change, func(tx *store.Tx) error {
+	return goneLink(r.store.Write(ctx, change, func(tx *store.Tx) error {
 		held, err := tx.HoldMembers(ctx, []string{email.Key}, nil)
 		if err == nil && (len(held) == 0 || held[0].Member != m.Member) {
 			err = directory.ErrNotFound // removed since
@@ -101,7 +104,6 @@ func (r *Roster) SetPassword(ctx context.Context, token, password string) error 
 		if err != nil {
 			return err
 		}
-		return tx.SetPassword(ctx, link, person, hash, slotOf(email.Key))
-	})
-	return goneLink(err)
+		return tx.SetPassword(ctx, link, held[0], hash, slotOf(email.Key))
+	}))
 }

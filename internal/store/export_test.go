@@ -81,10 +81,11 @@ func (s *Store) HotStatements() map[string]string {
 		"selectStates": selectStates, "selectTasks": selectTasks, "setProfiles": setProfiles, "setSearches": setSearches, "clearOrgIDs": clearOrgIDs, "selectViews": selectViews,
 	})
 	maps.Copy(statements, map[string]string{
-		"selectSession": selectSession, "selectSessions": selectSessions, "touchSession": touchSession, "enterAccount": enterAccount,
+		"selectSession": selectSession, "openMembers": openMembers, "insertSessions": insertSessions + s.engine.holdOf("w"), "touchSessions": touchSessions, "enterAccount": enterAccount,
+		"endSessions": endSessions, "voidLinks": voidLinks, "forgetPasswords": forgetPasswords,
 		"selectMembership": selectMembership, "selectRights": selectRights, "noteSignIn": noteSignIn,
 		"selectUser": selectUser, "memberSessions": memberSessions, "endMemberSessions": endMemberSessions, "personByID": personByID, "removedUser": s.engine.ofPerson(removedUser), "removalsOfPerson": s.engine.ofPerson(removalsOfPerson), "historyOfPerson": s.engine.ofPerson(historyOfPerson),
-		"selectPassword": selectPassword, "takeAttempt": takeAttempt, "selectPasswordLink": selectPasswordLink,
+		"selectPasswords": selectPasswords, "takeAttempt": takeAttempt, "selectPasswordLink": selectPasswordLink,
 	})
 	return statements
 }

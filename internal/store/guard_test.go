@@ -222,6 +222,7 @@ func TestSchemaReadsBaseTablesInTheLiveViewsAlone(t *testing.T) {
 					!strings.Contains(statement, "WHERE removal_id IS NULL") {
 					t.Errorf("%s: a view that does not say who is live:%s", file, statement)
 				}
+			case strings.Contains(statement, "INSERT INTO member_passwords"): // a removed member keeps the password for the undo
 			case strings.Contains(statement, "TRIGGER"), strings.Contains(statement, "SELECT") && baseTable.MatchString(statement):
 				t.Errorf("%s: reads a base table:%s", file, statement)
 			}

@@ -143,6 +143,8 @@ func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal 
 	if err := tx.unindexSearch(ctx, ids); err != nil {
 		return err
 	}
+	tx.endSignIns(list)
+	tx.drop(forgetPasswords, list)
 	tx.later(len(ids), purgeMembers, tx.account, list, removal)
 	tx.later(len(ids), purgePersons, jsonInts(persons))
 	tx.Record(directory.AuditRun{Kind: directory.AuditUserErased, Persons: persons})

@@ -162,13 +162,15 @@ func (tx *Tx) Addresses(ctx context.Context, members []directory.MemberID) (map[
 
 // Restore makes removed members live again, with everything that still exists
 // of what they had, drops and returns what does not, and leaves an audit record
-// for each member. When somebody has become a live member with one of their
+// for each member. Their sessions and password links from before the removal end,
+// so that they sign in anew. When somebody has become a live member with one of their
 // addresses or org ids meanwhile, the error wraps directory.ErrExists.
 func (tx *Tx) Restore(ctx context.Context, l LockedRemoval, returning []directory.Candidate) (lost []directory.LostObject, err error) {
 	ids, persons := split(returning)
 	members := jsonInts(ids)
 	tx.later(len(ids), markRestored, tx.account, members, l.RemovalID)
 	tx.later(1, addRestored, tx.account, l.RemovalID, len(ids))
+	tx.endSignIns(members)
 	if tx.engine.holdRows != "" {
 		// What they have must not be deleted from here on: whoever deletes it waits,
 		// and then takes it from them as well.

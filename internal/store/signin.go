@@ -1,19 +1,25 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"roster/internal/directory"
 )
 
 const (
-	selectPassword = `SELECT p.id, COALESCE(w.hash, '') FROM persons p LEFT JOIN person_passwords w ON w.person_id = p.id WHERE p.email_key = $1`
-	hasPasswords   = `SELECT COUNT(*) FROM (SELECT person_id FROM person_passwords LIMIT 1) w`
-	upsertPassword = `INSERT INTO person_passwords (person_id, hash, changed_at) VALUES ($1, $2, $3)
-ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`
+	selectPasswords = `SELECT w.tenant_id, w.member_id, w.hash FROM persons p CROSS JOIN member_passwords w CROSS JOIN live_members m
+WHERE p.email_key = $1 AND w.person_id = p.id AND m.account_id = w.tenant_id AND m.id = w.member_id ORDER BY w.tenant_id`
+	hasPasswords   = `SELECT COUNT(*) FROM (SELECT person_id FROM member_passwords LIMIT 1) w`
+	upsertPassword = `INSERT INTO member_passwords (tenant_id, member_id, person_id, hash, changed_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (tenant_id, member_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`
+	insertParams = `INSERT INTO password_params (person_id, params) VALUES ($1, $2) ON CONFLICT (person_id) DO NOTHING`
+	selectParams = `SELECT params FROM password_params WHERE person_id = $1`
 
 	// A failure is counted before the password is looked at, so that many who try
 	// at once get no more attempts than one who tries again and again. Once an
@@ -24,28 +30,28 @@ ON CONFLICT (slot) DO UPDATE SET
   last_at = CASE WHEN signin_failures.last_at > $3 AND signin_failures.failures >= $4 THEN signin_failures.last_at ELSE excluded.last_at END
 RETURNING failures, last_at`
 	clearAttempts = `DELETE FROM signin_failures WHERE slot = $1`
+	returnAttempt = `UPDATE signin_failures SET failures = failures - 1 WHERE slot = $1 AND failures > 0`
 
 	insertPasswordLink = `INSERT INTO password_links (token_hash, person_id, tenant_id, member_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`
 	selectPasswordLink = `SELECT person_id, tenant_id, member_id FROM password_links WHERE token_hash = $1 AND expires_at > $2`
 	usePasswordLink    = `DELETE FROM password_links WHERE token_hash = $1 AND expires_at > $2`
-	dropLinks          = `DELETE FROM password_links WHERE person_id = $1`
-	dropSession        = `DELETE FROM console_sessions WHERE person_id = $1`
 
-	deleteLinks      = `DELETE FROM password_links WHERE expires_at <= $1`
-	deleteOver       = `DELETE FROM console_sessions WHERE expires_at <= $1`
-	deleteFailures   = `DELETE FROM signin_failures WHERE last_at <= $1`
-	deleteOfNobody   = `DELETE FROM person_passwords WHERE person_id IN (SELECT p.id FROM person_passwords w JOIN persons p ON p.id = w.person_id WHERE p.email_key IS NULL)`
-	sessionsOfNobody = `DELETE FROM console_sessions WHERE person_id IN (SELECT p.id FROM console_sessions w JOIN persons p ON p.id = w.person_id WHERE p.email_key IS NULL)`
+	deleteLinks    = `DELETE FROM password_links WHERE expires_at <= $1`
+	deleteOver     = `DELETE FROM console_sessions WHERE expires_at <= $1`
+	deleteFailures = `DELETE FROM signin_failures WHERE last_at <= $1`
+	paramsOfNobody = `DELETE FROM password_params WHERE person_id IN (SELECT p.id FROM password_params w JOIN persons p ON p.id = w.person_id WHERE p.email_key IS NULL)`
 )
 
-// Password finds who has an address, by its key, and the hash of their password:
-// 0 and "" for nobody, "" for who has none.
-func (r *reader) Password(ctx context.Context, emailKey string) (person directory.PersonID, hash string, err error) {
-	err = r.row(ctx, selectPassword, emailKey).Scan(&person, &hash)
-	if errors.Is(err, directory.ErrNotFound) {
-		return 0, "", nil
-	}
-	return person, hash, wrapf(err, "find who signs in")
+// Passwords finds the passwords of the live members with an address, by its key, in all
+// accounts.
+func (r *reader) Passwords(ctx context.Context, emailKey string) (all []directory.MemberPassword, err error) {
+	err = r.each(ctx, func(rows *sql.Rows) error {
+		var p directory.MemberPassword
+		err := rows.Scan(&p.Account, &p.Member, &p.Hash)
+		all = append(all, p)
+		return err
+	}, selectPasswords, emailKey)
+	return all, wrapf(err, "find the passwords of an address")
 }
 
 // HasPasswords reports whether anybody has a password.
@@ -75,10 +81,10 @@ func (s *Store) TakeAttempt(ctx context.Context, slot int64) (lockedSince time.T
 	return lockedSince, wrapf(err, "count an attempt to sign in")
 }
 
-// ClearAttempts forgets what TakeAttempt counted at a slot.
-func (s *Store) ClearAttempts(ctx context.Context, slot int64) error {
-	_, err := s.delete(ctx, clearAttempts, slot)
-	return wrapf(err, "forget attempts to sign in")
+// ReturnAttempt takes back one attempt that TakeAttempt counted at a slot.
+func (s *Store) ReturnAttempt(ctx context.Context, slot int64) error {
+	_, err := s.delete(ctx, returnAttempt, slot)
+	return wrapf(err, "take back an attempt to sign in")
 }
 
 // CreateLink makes a link by which a held member may set their password. The hash
@@ -101,10 +107,22 @@ func (r *reader) Link(ctx context.Context, hash []byte, now time.Time) (director
 	return person, m, err
 }
 
-// SetPassword gives somebody a password by a link, which must be there still.
-// Their other links and all their sessions end. The error wraps
-// directory.ErrNotFound when the link was used meanwhile.
-func (tx *Tx) SetPassword(ctx context.Context, link []byte, person directory.PersonID, hash string, slot int64) error {
+// PasswordParams returns how the passwords of a person are hashed. For a person who has
+// none yet that is fresh, from then on. It is no change that the audit log covers.
+func (s *Store) PasswordParams(ctx context.Context, person directory.PersonID, fresh string) (params string, err error) {
+	err = s.inTx(ctx, func(r *reader, _ session) error {
+		if _, err := r.touch(ctx, insertParams, person, fresh); err != nil {
+			return err
+		}
+		return r.row(ctx, selectParams, person).Scan(&params)
+	})
+	return params, wrapf(err, "find how passwords are hashed")
+}
+
+// SetPassword gives a held member a password by a link, which must be there still, and
+// unlocks a slot of failures. The member's other links and all their sessions end. The
+// error wraps directory.ErrNotFound when the link was used meanwhile.
+func (tx *Tx) SetPassword(ctx context.Context, link []byte, who directory.Candidate, hash string, slot int64) error {
 	n, err := tx.touch(ctx, usePasswordLink, link, tx.batch.At.UnixMicro())
 	if err == nil && n != 1 {
 		err = directory.ErrNotFound
@@ -112,21 +130,14 @@ func (tx *Tx) SetPassword(ctx context.Context, link []byte, person directory.Per
 	if err != nil {
 		return wrapf(err, "link")
 	}
-	for _, query := range []string{dropLinks, dropSession} {
-		if err := tx.exec(ctx, query, person); err != nil {
-			return err
-		}
-	}
-	if err := tx.exec(ctx, clearAttempts, slot); err != nil {
-		return err
-	}
-	tx.later(1, upsertPassword, person, hash, tx.batch.At.UnixMicro())
-	tx.Record(directory.AuditRun{Kind: directory.AuditPasswordSet, Persons: []directory.PersonID{person}})
-	return nil
+	tx.later(1, upsertPassword, tx.account, who.Member, who.Person, hash, tx.batch.At.UnixMicro())
+	tx.endSignIns(jsonInts([]directory.MemberID{who.Member})) // after it: see insertSessions
+	tx.Record(directory.AuditRun{Kind: directory.AuditPasswordSet, Persons: []directory.PersonID{who.Person}})
+	return wrapf(tx.exec(ctx, clearAttempts, slot), "set the password")
 }
 
-// ForgetSignIns deletes links, sessions and failures that are over at now, and the
-// passwords and sessions of people who were erased.
+// ForgetSignIns deletes links, sessions and failures that are over at now, and how the
+// passwords of people were hashed who were erased.
 func (s *Store) ForgetSignIns(ctx context.Context, now time.Time) error {
 	us := now.UnixMicro()
 	for _, st := range []struct {
@@ -136,8 +147,7 @@ func (s *Store) ForgetSignIns(ctx context.Context, now time.Time) error {
 		{deleteLinks, []any{us}},
 		{deleteOver, []any{us}},
 		{deleteFailures, []any{now.Add(-directory.LockTime).UnixMicro()}},
-		{deleteOfNobody, nil},
-		{sessionsOfNobody, nil},
+		{paramsOfNobody, nil},
 	} {
 		if _, err := s.delete(ctx, st.query, st.args...); err != nil {
 			return wrapf(err, "forget sign-ins")
@@ -150,12 +160,6 @@ const (
 	selectMembership = `SELECT a.id, a.public_id, a.name, a.owner_id, a.created_at, m.id, f.email, f.first_name, f.last_name, f.status
 FROM ` + keyedIDs + ` CROSS JOIN accounts a CROSS JOIN live_members m CROSS JOIN member_profiles f
 WHERE a.id = j.account_id AND m.account_id = j.account_id AND m.id = j.id AND f.account_id = m.account_id AND f.member_id = m.id`
-	// Members have no index by person, which every removal would pay for: this asks
-	// each account, once for each sign-in.
-	selectMemberships = `SELECT a.id, a.public_id, a.name, a.owner_id, a.created_at, m.id, f.email, f.first_name, f.last_name, f.status
-FROM accounts a CROSS JOIN live_members m CROSS JOIN member_profiles f
-WHERE m.account_id = a.id AND m.email_key = (SELECT email_key FROM persons WHERE id = $1) AND m.person_id = $1
-  AND f.account_id = m.account_id AND f.member_id = m.id ORDER BY a.name, a.id`
 
 	// The admin roles that a member has, by themself and by groups within groups.
 	selectRights = `WITH RECURSIVE mine (account_id, group_id) AS (
@@ -178,20 +182,23 @@ func (r *reader) Membership(ctx context.Context, account directory.AccountID, me
 	return m, wrapf(err, "membership")
 }
 
-// Memberships finds all live memberships of a person, in the order of the names
-// of the accounts.
-func (r *reader) Memberships(ctx context.Context, person directory.PersonID) (all []directory.Membership, err error) {
-	err = r.each(ctx, func(rows *sql.Rows) error {
-		m, err := scanMembership(rows)
-		all = append(all, m)
-		return err
-	}, selectMemberships, person)
-	for i := range all {
-		if err == nil {
-			all[i].Rights, err = r.rights(ctx, all[i])
+// Memberships finds the memberships of some members as far as they are live, in the order
+// of the names of the accounts.
+func (r *reader) Memberships(ctx context.Context, refs []directory.MemberRef) (all []directory.Membership, err error) {
+	for _, ref := range refs {
+		m, err := r.Membership(ctx, ref.Account, ref.Member)
+		if errors.Is(err, directory.ErrNotFound) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
 	}
-	return all, wrapf(err, "find memberships")
+	slices.SortFunc(all, func(a, b directory.Membership) int {
+		return cmp.Or(strings.Compare(a.Account.Name, b.Account.Name), cmp.Compare(a.Account.ID, b.Account.ID))
+	})
+	return all, nil
 }
 
 func scanMembership(row scanner) (m directory.Membership, err error) {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"roster/internal/directory"
 	"roster/internal/excerpt"
@@ -21,10 +20,7 @@ CROSS JOIN live_members m CROSS JOIN member_profiles f CROSS JOIN accounts a
 WHERE m.account_id = p.account_id AND m.email_key = p.email_key AND m.person_id = p.id
   AND f.account_id = m.account_id AND f.member_id = m.id AND a.id = m.account_id`
 
-	memberSessions = sessionColumns + ` WHERE person_id = $1 AND tenant_id = $2 AND member_id = $3 AND expires_at > $4 AND last_seen_at > $5
-ORDER BY created_at DESC, public_id LIMIT $6`
-	endMemberSessions = `DELETE FROM console_sessions
-WHERE person_id = $1 AND tenant_id = $2 AND member_id = $3 AND expires_at > $4 AND last_seen_at > $5 RETURNING public_id`
+	endMemberSessions = `DELETE FROM console_sessions WHERE tenant_id = $1 AND member_id = $2 AND expires_at > $3 AND last_seen_at > $4 RETURNING public_id`
 )
 
 // User reads a live member of the account by the public id of their person, with
@@ -44,7 +40,7 @@ func (s *Store) User(ctx context.Context, account directory.AccountID, userID st
 		if out.Tasks, err = r.userTasks(ctx, account, out.ID); err != nil {
 			return err
 		}
-		out.Sessions, err = r.memberSessions(ctx, account, &out.Member, s.Now())
+		out.Sessions, err = r.MemberSessions(ctx, account, out.ID, s.Now())
 		return err
 	})
 	return out, wrapf(err, "user %s", excerpt.Of(userID))
@@ -94,18 +90,8 @@ func (r *reader) userTasks(ctx context.Context, account directory.AccountID, mem
 	return all, wrapf(err, "read the bots of tasks")
 }
 
-// memberSessions lists the sessions by which a member is in the account.
-func (r *reader) memberSessions(ctx context.Context, account directory.AccountID, m *directory.Member, now time.Time) (all []directory.Session, err error) {
-	err = r.each(ctx, func(rows *sql.Rows) error {
-		found, _, _, err := scanSession(rows)
-		all = append(all, found)
-		return err
-	}, memberSessions, m.PersonID, account, m.ID, now.UnixMicro(), now.Add(-directory.SessionIdle).UnixMicro(), maxSessions)
-	return all, wrapf(err, "list sessions")
-}
-
 // EndSessions ends all sessions by which a live member, named by the public id of
-// their person, is in the account of the transaction, and returns their ids. The
+// their person, is in the account of the transaction or can enter it, and returns their ids. The
 // error wraps directory.ErrNotFound when there is no such member.
 func (tx *Tx) EndSessions(ctx context.Context, userID string) (ended []string, err error) {
 	user, err := tx.user(ctx, tx.account, userID)
@@ -113,7 +99,7 @@ func (tx *Tx) EndSessions(ctx context.Context, userID string) (ended []string, e
 		return nil, wrapf(err, "user %s", excerpt.Of(userID))
 	}
 	now := tx.batch.At
-	tx.ask(endMemberSessions, []any{user.PersonID, tx.account, user.ID, now.UnixMicro(), now.Add(-directory.SessionIdle).UnixMicro()}, func(row scanner) error {
+	tx.ask(endMemberSessions, []any{tx.account, user.ID, now.UnixMicro(), now.Add(-directory.SessionIdle).UnixMicro()}, func(row scanner) error {
 		var id string
 		err := row.Scan(&id)
 		ended = append(ended, id)
