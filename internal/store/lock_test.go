@@ -188,7 +188,7 @@ func TestPurgeThatWaitedDoesNotCloseARemovalTooEarly(t *testing.T) {
 		_, _, err := tx.Purge(ctx, due[0].Removal, 1)
 		return err
 	})
-	if !errors.Is(err, directory.ErrNotFound) {
+	if !errors.Is(err, store.ErrRemovalClosed) {
 		t.Errorf("a closed removal was purged again: %v", err)
 	}
 }
