@@ -149,6 +149,21 @@ func give(t testing.TB, s *rostertest.Server, account, roleID, email string) {
 	}
 }
 
+// take takes an admin role, by its name, from a member.
+func take(t testing.TB, s *rostertest.Server, account, name, email string) {
+	t.Helper()
+	ctx := context.Background()
+	found, err := s.Roster.FindRole(ctx, auth.Operator(), account, directory.AdminRole, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := directory.RoleAssignment{RoleID: found.PublicID, RemoveUsers: []directory.UserRef{{Text: email}}}
+	failures, err := s.Roster.AssignRoles(ctx, auth.Operator(), account, directory.AdminRole, []directory.RoleAssignment{item}, "")
+	if err != nil || failures[0] != nil {
+		t.Fatalf("take the role: %v %v", err, failures)
+	}
+}
+
 // userID is the public id of a member.
 func userID(t testing.TB, s *rostertest.Server, account, email string) string {
 	t.Helper()

@@ -282,10 +282,13 @@ func (a *album) errorPages(over string) {
 	storetest.Exec(a.T, a.server.DSN, "ALTER TABLE removals RENAME TO elsewhere")
 	a.shoot("went-wrong", "/console/removals")
 	storetest.Exec(a.T, a.server.DSN, "ALTER TABLE elsewhere RENAME TO removals")
-	a.server.Remove(a.server.App(a.account), `{"deleteEmailIds":["`+viewer+`"]}`)
+	take(a.T, a.server, a.account, longName, viewer)
 	a.visit("/console")
 	a.wantText("h1", "No account")
 	a.show("no-account")
+	a.server.Remove(a.server.App(a.account), `{"deleteEmailIds":["`+viewer+`"]}`)
+	a.visit("/console")
+	a.wantText("h1", "Sign in")
 }
 
 // post sends an empty form to where no button of the page leads.

@@ -263,14 +263,10 @@ func TestFailuresByAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := rostertest.Options{
-			Limits: publicapi.Limits{Failures: limits(t, "3/m")}, Clock: clock.now,
-			SecretKeyFile: filepath.Join(t.TempDir(), "secret.key"),
-		}
+		o := rostertest.Options{Limits: publicapi.Limits{Failures: limits(t, "3/m")}, Clock: clock.now}
 		direct := start(t, dsn, o)
 		o.Limits.Proxies = proxies
-		behind := *direct
-		behind.Server = rostertest.Start(t, dsn, o)
+		behind := start(t, storetest.New(t, "sqlite"), o)
 		from := func(w *world, forwarded, token string) rostertest.Answer {
 			return w.send(rostertest.Request{Body: "{", Token: token, Header: map[string]string{"X-Forwarded-For": forwarded}})
 		}
@@ -292,13 +288,13 @@ func TestFailuresByAddress(t *testing.T) {
 			t.Errorf("the log has the address of a caller who was not refused: %v", line)
 		}
 		for range 3 {
-			behind.compare(from(&behind, "198.51.100.1", "x"), 401, noToken, nil)
-			behind.compare(from(&behind, "2001:db8::1", "x"), 401, noToken, nil)
+			behind.compare(from(behind, "198.51.100.1", "x"), 401, noToken, nil)
+			behind.compare(from(behind, "2001:db8::1", "x"), 401, noToken, nil)
 		}
-		behind.compare(from(&behind, "198.51.100.1", "x"), 429, rateLimited, retry)
-		behind.compare(from(&behind, "2001:db8::2", "x"), 429, rateLimited, retry)
-		behind.compare(from(&behind, "198.51.100.2", "x"), 401, noToken, nil)
+		behind.compare(from(behind, "198.51.100.1", "x"), 429, rateLimited, retry)
+		behind.compare(from(behind, "2001:db8::2", "x"), 429, rateLimited, retry)
+		behind.compare(from(behind, "198.51.100.2", "x"), 401, noToken, nil)
 		clock.advance(20 * time.Second)
-		behind.compare(from(&behind, "198.51.100.1", "x"), 401, noToken, nil)
+		behind.compare(from(behind, "198.51.100.1", "x"), 401, noToken, nil)
 	})
 }

@@ -229,7 +229,7 @@ func (w oldWorld) checkUpgraded(t *testing.T, before storetest.Content) {
 	}
 	after := s.Dump()
 	for i := range before["removals"] {
-		before["removals"][i] += "|0" // nobody of it was restored
+		before["removals"][i] += "|0||" // none was restored; it has neither a note nor a run
 	}
 	for i := range before["audit_heads"] {
 		before["audit_heads"][i] += fmt.Sprintf("|%d", len(members)) // how many users there are
