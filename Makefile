@@ -44,6 +44,10 @@ test-long: deps ## Run all tests in their long form and fuzz, before a release: 
 	ROSTER_TEST_LONG=$(LONG) $(TESTRUN) $(GOTESTSUM) --format pkgname -- -timeout 12h ./...
 	./tools/fuzz $$((30 * $(LONG)))s
 
+.PHONY: mutants
+mutants: deps ## Run the mutation sample: a test must catch each fault, or those whose name matches RUN
+	$(TESTRUN) go run ./internal/mutants -run '$(RUN)'
+
 .PHONY: bench
 bench: deps ## Compare removals with raw SQL, on both engines
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench

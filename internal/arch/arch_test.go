@@ -49,8 +49,9 @@ var mayImport = map[string][]string{
 	},
 	"internal/testrun": {"internal/storetest"},
 
-	"internal/arch":  {},
-	"internal/bench": {},
+	"internal/arch":    {},
+	"internal/bench":   {},
+	"internal/mutants": {},
 }
 
 // everywhere is what every package of ours may import.
@@ -67,7 +68,7 @@ var onlyIn = []struct {
 	{"github.com/jackc/pgx", []string{"internal/store", "internal/storetest"}},
 	{"github.com/pressly/goose", []string{"internal/store"}},
 	{"github.com/prometheus", []string{"internal/server"}},
-	{"os/exec", []string{"internal/storetest", "internal/testrun"}},
+	{"os/exec", []string{"internal/storetest", "internal/testrun", "internal/mutants"}},
 	{"testing", []string{"internal/storetest", "internal/rostertest", "internal/hosttest"}},
 }
 

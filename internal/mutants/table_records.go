@@ -1,0 +1,133 @@
+package main
+
+var auditMutants = []mutant{
+	{
+		name: "an entry does not depend on the one before",
+		in:   "internal/directory.ChainLink.Hash",
+		from: `string(prev)`,
+		to:   `""`,
+		test: "internal/directory.TestLinkHashBindsEveryField",
+	},
+	{
+		name: "the digest leaves out the person",
+		in:   "internal/directory.AuditDigest.Add",
+		from: `d.buf = appendInt(d.buf, int64(person))`,
+		to:   `_ = person`,
+		test: "internal/directory.TestDigestChangesWithEveryFieldAndWithTheOrder",
+	},
+	{
+		name: "a changed record is not found",
+		in:   "internal/store.verifier.endLink",
+		from: `!bytes.Equal(v.digest.Sum(), v.link.Digest)`,
+		to:   `false`,
+		test: "internal/store.TestErrorOfABrokenLogNamesThePlace",
+	},
+	{
+		name: "a log whose tail was cut is taken for whole",
+		in:   "internal/store.verifier.endChain",
+		from: `!ok || end.number != v.link.Number || !bytes.Equal(end.hash, v.hash)`,
+		to:   `!ok`,
+		test: "internal/store.TestVerifyFindsHiddenAndInventedHistory",
+	},
+	{
+		name: "records outside of the chain are not found",
+		in:   "internal/store.Store.VerifyAudit",
+		from: `records != v.report.Records`,
+		to:   `false`,
+		test: "internal/store.TestVerifyFindsHiddenAndInventedHistory",
+	},
+	{
+		name: "a log that was rebuilt passes for that of a checkpoint",
+		in:   "internal/store.reader.CheckCheckpoints",
+		from: `!bytes.Equal(hash, c.Hash)`,
+		to:   `false`,
+		test: "internal/store.TestTamperingIsFound",
+	},
+	{
+		name: "a checkpoint with a wrong signature is believed",
+		in:   "internal/roster.readCheckpoints",
+		from: `if !signed {`,
+		to:   `if false {`,
+		test: "internal/cli.TestScripts/sqlite/audit",
+	},
+	{
+		name: "a transaction commits without an audit record",
+		in:   "internal/store.Tx.writeAudit",
+		from: `len(b.Runs) == 0 && tx.details == nil`,
+		to:   `false`,
+		test: "internal/store.TestWriteThatFailsWroteNothing",
+	},
+}
+
+var filesMutants = []mutant{
+	{
+		name: "a byte-order mark belongs to the first column",
+		in:   "internal/peoplefile.Decode",
+		from: `bytes.TrimPrefix(text, []byte("\ufeff"))`,
+		to:   `bytes.TrimPrefix(text, nil)`,
+		test: "internal/peoplefile.TestDecode",
+	},
+	{
+		name: "a header in another spelling is taken for a user",
+		in:   "internal/peoplefile.Fold",
+		from: ` || r == '_' || r == '-'`,
+		to:   ``,
+		test: "internal/peoplefile.TestLeaverFiles",
+	},
+	{
+		name: "with both columns the organisation's id names the user",
+		in:   "internal/peoplefile.ReadIDs",
+		from: `!slices.Contains(t.Header, Fold(emailID))`,
+		to:   `slices.Contains(t.Header, Fold(orgUserID))`,
+		test: "internal/peoplefile.TestLeaverFiles",
+	},
+	{
+		name: "a row whose fields have moved is taken",
+		in:   "internal/peoplefile.ReadTable",
+		from: `case len(fields) > len(t.Header) &&`,
+		to:   `case len(fields) > len(t.Header)+9 &&`,
+		test: "internal/peoplefile.TestLeaverFiles",
+	},
+	{
+		name: "blanks around an id belong to it",
+		in:   "internal/peoplefile.Row.Field",
+		from: `strings.TrimSpace(r.fields[column])`,
+		to:   `r.fields[column]`,
+		test: "internal/peoplefile.TestFieldsAreTrimmed",
+	},
+	{
+		name: "of two columns that differ the first is read",
+		in:   "internal/peoplefile.Table.Column",
+		from: `value(name, row.Field(first)) != value(name, row.Field(i))`,
+		to:   `false`,
+		test: "internal/peoplefile.TestColumnsThatMeanTheSame",
+	},
+	{
+		name: "an address may be in an import twice",
+		in:   "internal/roster.importer.check",
+		from: `if line, twice := emails[email.Key]; twice {`,
+		to:   `if line, twice := emails[row.Email]; twice {`,
+		test: "internal/roster.TestImportTakesAllRowsOrNone",
+	},
+	{
+		name: "addresses compare by case",
+		in:   "internal/directory.simpleLower",
+		from: `strings.ToLower(s)`,
+		to:   `s`,
+		test: "internal/directory.TestEmailKeyIsOnePersonsWhateverTheSpelling",
+	},
+	{
+		name: "strasse@ and straße@ are one person",
+		in:   "internal/directory.simpleLower",
+		from: `strings.ToLower(s)`,
+		to:   `strings.ReplaceAll(strings.ToLower(s), "ß", "ss")`,
+		test: "internal/directory.TestEmailKeyKeepsDifferentPeopleApart",
+	},
+	{
+		name: "ids of the organisation compare without case",
+		in:   "internal/directory.ParseOrgUserID",
+		from: `return id, nil`,
+		to:   `return strings.ToLower(id), nil`,
+		test: "internal/directory.TestOrgUserIDComparesExactly",
+	},
+}
