@@ -10,7 +10,7 @@ import (
 const root = "../.."
 
 // document is the file that lists the mutants.
-const document = "docs/testing-mutants.md.part"
+const document = "docs/testing.md"
 
 // Every mutant fits the code as it is, and its test exists. A mutant that fails
 // here after a change of the code wants its row updated, not removed.
