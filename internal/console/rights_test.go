@@ -206,9 +206,13 @@ func TestForgedCookiesAndFixation(t *testing.T) {
 	if got := old.get("/console"); got.location != "/console/sign-in" {
 		t.Errorf("the session before signing in again lives: %d", got.status)
 	}
+	old.cookies[name] = c.cookies[name]
 	c.post("/console/sign-out", nil)
 	if len(c.cookies[name]) != 0 {
 		t.Error("signing out leaves the cookie")
+	}
+	if got := old.get("/console"); got.location != "/console/sign-in" {
+		t.Errorf("the session lives after signing out: %d", got.status)
 	}
 	// Two of the name: one is not ours.
 	good := signedIn(t, w.Server, owner)

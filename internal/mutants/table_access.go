@@ -194,9 +194,9 @@ var sessionsMutants = []mutant{
 	},
 	{
 		name: "a new password leaves the old sessions",
-		in:   "internal/store.Tx.SetPassword",
-		from: `{dropLinks, dropSession}`,
-		to:   `{dropLinks}`,
+		in:   "internal/store.Tx.endSignIns",
+		from: `tx.drop(endSessions, members)`,
+		to:   ``,
 		test: "internal/console.TestLinksWorkOnceAndForAnHour",
 	},
 	{
@@ -222,9 +222,9 @@ var sessionsMutants = []mutant{
 	},
 	{
 		name: "signing out leaves the session",
-		in:   "internal/console.request.signOut",
-		from: `q.session.ID`,
-		to:   `""`,
+		in:   "internal/roster.Roster.SignOut",
+		from: `auth.HashBearer(token)`,
+		to:   `auth.HashBearer("another " + token)`,
 		test: "internal/console.TestForgedCookiesAndFixation",
 	},
 }
