@@ -313,11 +313,11 @@ func keyringLacksAKey(t *testing.T) {
 	if err := os.Rename(other.Path, f.Path); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(lookAgain - 1)
+	time.Sleep(lookAgain - time.Nanosecond)
 	if _, err := ring.Key(missing.Fingerprint()); !errors.Is(err, directory.ErrUnavailable) {
 		t.Errorf("within a second: %v", err)
 	}
-	time.Sleep(1)
+	time.Sleep(time.Nanosecond)
 	if _, err := ring.Key(missing.Fingerprint()); err != nil {
 		t.Errorf("after a second: %v", err)
 	}

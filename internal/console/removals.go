@@ -185,7 +185,7 @@ func (q *request) removalFile(name string, header []string, fill func(v *removal
 	table := csvfile.NewWriter(q.w)
 	table.Write(header...) //nolint:errcheck // sticky
 	err = fill(&v, table.Write)
-	table.Flush()   //nolint:errcheck // fill had it
+	table.Flush()
 	if err != nil { // a part must not pass for the whole
 		q.log.Warn("the answer was broken off", "requestId", web.RequestID(q.r.Context()), "error", err)
 		panic(http.ErrAbortHandler)

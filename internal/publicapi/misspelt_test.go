@@ -74,11 +74,12 @@ func TestMisspeltOptionsInBodies(t *testing.T) {
 	w := start(t, storetest.New(t, "sqlite"), rostertest.Options{})
 	named := `"deleteEmailIds":["` + ann + `"]`
 	cancel := "/api/public/users/removals/" + w.Remove(w.app, emails("nobody@example.com")).Header.Get("X-Removal-Id")
-	ignored, ignoredQuery := `{`+named, "?dryRun=true"
+	keys, parameters := []string{`{` + named}, []string{"?dryRun=true"}
 	for _, name := range append(unlike, strings.Repeat("k", 100)) {
-		ignored += "," + quote(name) + ":1"
-		ignoredQuery += "&" + url.QueryEscape(name)
+		keys = append(keys, quote(name)+":1")
+		parameters = append(parameters, url.QueryEscape(name))
 	}
+	ignored, ignoredQuery := strings.Join(keys, ","), strings.Join(parameters, "&")
 	for _, r := range []row{
 		{says: "the option in the body", body: `{"dryRun":true,` + named + `}`, status: 412, want: invalidArgs},
 		{says: "null", body: `{"dryRun":null,` + named + `}`, status: 412, want: invalidArgs},

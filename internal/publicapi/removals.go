@@ -162,6 +162,6 @@ func writeRefusedCSV(w *bufio.Writer, each refusedOf) error {
 		}
 		return nil
 	})
-	table.Flush() //nolint:errcheck // sticky in w
+	table.Flush()
 	return err
 }

@@ -187,8 +187,6 @@ func TestLostDatabaseAcknowledgesNothing(t *testing.T) {
 
 // A database that cannot be written can be read, listed, verified and backed up,
 // unless its last changes are in a log that cannot be read there.
-//
-//nolint:tparallel // the user is that of the process
 func TestDatabaseThatCannotBeWrittenIsRead(t *testing.T) {
 	t.Parallel()
 	if !inChild(t) {
