@@ -110,13 +110,18 @@ func (e *env) groupListCommand() *cobra.Command {
 			}
 			var list directory.List[directory.GroupEntry]
 			var users []int
-			err := c.read(ctx, func(r *roster.Roster) error {
-				return r.Groups(ctx, auth.Operator(), c.account, page, func(groups directory.List[directory.GroupEntry], each roster.GroupUsers) error {
-					list, users = groups, make([]int, len(groups.Items))
-					return each(func(at int, _ directory.Member) error {
-						users[at]++
-						return nil
-					})
+			err := c.read(ctx, func(r *roster.Roster) (err error) {
+				if list, err = r.Groups(ctx, auth.Operator(), c.account, page); err != nil {
+					return err
+				}
+				users = make([]int, len(list.Items))
+				ids := make([]directory.GroupID, len(list.Items))
+				for i := range ids {
+					ids[i] = list.Items[i].ID
+				}
+				return r.EachGroupUser(ctx, auth.Operator(), c.account, ids, func(at int, some []directory.Member) error {
+					users[at] += len(some)
+					return nil
 				})
 			})
 			if err != nil {

@@ -62,8 +62,11 @@ it is nested itself, and which roles it was given. With --users, also who is in 
 				out := newGroupDetailsJSON(&g)
 				if users {
 					out.Members = []groupUserJSON{}
-					err = r.EachGroupUser(ctx, auth.Operator(), c.account, g.Group, func(m directory.Member) error {
-						out.Members = append(out.Members, groupUserJSON{m.Email, m.UserID, m.Profile.FirstName, m.Profile.LastName, string(m.Status)})
+					err = r.EachGroupUser(ctx, auth.Operator(), c.account, []directory.GroupID{g.ID}, func(_ int, some []directory.Member) error {
+						for i := range some {
+							m := &some[i]
+							out.Members = append(out.Members, groupUserJSON{m.Email, m.UserID, m.Profile.FirstName, m.Profile.LastName, string(m.Status)})
+						}
 						return nil
 					})
 				}

@@ -7,12 +7,12 @@ import (
 	"strconv"
 
 	"roster/internal/directory"
-	"roster/internal/roster"
 	"roster/internal/web"
 )
 
-// listGroups is GET /groups. Its answer has everybody who is in a group, so it
-// goes out while it is read: nobody holds a million people in memory.
+// listGroups is GET /groups. Its answer has all users of each group, so it goes out
+// while they are read, some at a time: a group may have a million. No connection of
+// the database is held while the client is written to.
 func (a *API) listGroups(c *call) error {
 	_, page, err := readList(c)
 	if err != nil {
@@ -20,13 +20,19 @@ func (a *API) listGroups(c *call) error {
 	}
 	ctx, cancel := verbContext(c.r)
 	defer cancel()
-	out := &groupsWriter{organisation: directory.OrganisationID(c.caller.App().AccountPublicID)}
+	list, err := a.roster.Groups(ctx, c.caller, "", page)
+	if err != nil {
+		return err
+	}
+	web.AddLog(ctx, slog.Int("listed", len(list.Items)))
 	sent := &countingWriter{ResponseWriter: c.w}
-	out.w = bufio.NewWriterSize(sent, answerBuffer)
-	err = a.roster.Groups(ctx, c.caller, "", page, func(list directory.List[directory.GroupEntry], users roster.GroupUsers) error {
-		web.AddLog(ctx, slog.Int("listed", len(list.Items)))
-		c.w.Header().Set("Content-Type", contentType)
-		return out.write(list, users)
+	out := &groupsWriter{
+		w: bufio.NewWriterSize(sent, answerBuffer), list: list,
+		organisation: directory.OrganisationID(c.caller.App().AccountPublicID),
+	}
+	c.w.Header().Set("Content-Type", contentType)
+	err = out.write(func(yield func(at int, users []directory.Member) error) error {
+		return a.roster.EachGroupUser(ctx, c.caller, "", out.ids(), yield)
 	})
 	if err == nil {
 		_ = out.w.Flush() // the client is gone
@@ -34,7 +40,7 @@ func (a *API) listGroups(c *call) error {
 	}
 	if sent.any {
 		// The answer has begun, so nothing can be said any more but that it is not whole.
-		a.log.Warn("an answer was cut", "requestId", web.RequestID(ctx), "error", err)
+		a.log.Warn("the answer was broken off", "requestId", web.RequestID(ctx), "error", err)
 		panic(http.ErrAbortHandler)
 	}
 	return err
@@ -62,33 +68,47 @@ type groupsWriter struct {
 	organisation string // id of the one that all users belong to
 }
 
-func (g *groupsWriter) write(list directory.List[directory.GroupEntry], users roster.GroupUsers) error {
-	g.list = list
-	if _, err := g.w.Write(appendListStart(nil, list.Total, list.More, "groups")); err != nil {
+// ids are those of the groups of the page.
+func (g *groupsWriter) ids() []directory.GroupID {
+	ids := make([]directory.GroupID, len(g.list.Items))
+	for i := range g.list.Items {
+		ids[i] = g.list.Items[i].ID
+	}
+	return ids
+}
+
+func (g *groupsWriter) write(each func(yield func(at int, users []directory.Member) error) error) error {
+	if _, err := g.w.Write(appendListStart(nil, g.list.Total, g.list.More, "groups")); err != nil {
 		return err
 	}
-	err := users(func(at int, user directory.Member) error {
-		if err := g.beginUpTo(at); err != nil {
-			return err
-		}
+	if err := each(g.writeUsers); err != nil {
+		return err
+	}
+	if err := g.beginUpTo(len(g.list.Items) - 1); err != nil {
+		return err
+	}
+	g.item = g.end(g.item[:0])
+	_, err := g.w.Write(append(g.item, "]}"...))
+	return err
+}
+
+// writeUsers writes some users of the group with that index.
+func (g *groupsWriter) writeUsers(at int, users []directory.Member) error {
+	if err := g.beginUpTo(at); err != nil {
+		return err
+	}
+	for i := range users {
 		g.item = g.item[:0]
 		if g.users > 0 {
 			g.item = append(g.item, ',')
 		}
 		g.users++
-		g.item = appendGroupUser(g.item, &user, g.organisation)
-		_, err := g.w.Write(g.item)
-		return err
-	})
-	if err != nil {
-		return err
+		g.item = appendGroupUser(g.item, &users[i], g.organisation)
+		if _, err := g.w.Write(g.item); err != nil {
+			return err
+		}
 	}
-	if err := g.beginUpTo(len(list.Items) - 1); err != nil {
-		return err
-	}
-	g.item = g.end(g.item[:0])
-	_, err = g.w.Write(append(g.item, "]}"...))
-	return err
+	return nil
 }
 
 // beginUpTo ends the last group and begins others until the one with that index

@@ -89,15 +89,6 @@ func (r *Roster) Group(ctx context.Context, caller auth.Caller, accountID, ref s
 	return r.store.GroupAround(ctx, account.ID, group)
 }
 
-// EachGroupUser calls yield for every live member who is in a group by themself.
-func (r *Roster) EachGroupUser(ctx context.Context, caller auth.Caller, accountID string, group directory.Group, yield func(directory.Member) error) error {
-	account, err := r.account(ctx, caller, accountID)
-	if err != nil {
-		return err
-	}
-	return r.store.EachGroupUser(ctx, account.ID, group.ID, yield)
-}
-
 // GroupChange is what UpdateGroup changes; nil leaves a thing as it is.
 type GroupChange struct {
 	Name        *string

@@ -40,22 +40,25 @@ func (r *Roster) UserRoles(ctx context.Context, caller auth.Caller, accountID st
 	return r.store.UserRoles(ctx, account, page)
 }
 
-// GroupUsers calls yield for each user of a page of groups, group by group; at is
-// the index of the group in the page.
-type GroupUsers = func(yield func(at int, user directory.Member) error) error
-
-// Groups calls fn with a page of the account's groups and with what reads the
-// people in them. Of a group's people there may be more than memory holds, so
-// they are read while fn runs, which should not take long: the database keeps
-// what fn sees for as long.
-func (r *Roster) Groups(ctx context.Context, caller auth.Caller, accountID string, page directory.Page,
-	fn func(directory.List[directory.GroupEntry], GroupUsers) error,
-) error {
+// Groups returns a page of the account's groups, each with those nested in it.
+func (r *Roster) Groups(ctx context.Context, caller auth.Caller, accountID string, page directory.Page) (directory.List[directory.GroupEntry], error) {
 	account, err := r.listed(ctx, caller, accountID, page)
+	if err != nil {
+		return directory.List[directory.GroupEntry]{}, err
+	}
+	return r.store.Groups(ctx, account, page)
+}
+
+// EachGroupUser calls yield with the live members who are in groups by themselves,
+// some at a time, group by group: at is the place of their group in the list. No
+// connection of the database is held while yield runs, so it may wait for a client;
+// a member who joins or leaves a group meanwhile may be missing.
+func (r *Roster) EachGroupUser(ctx context.Context, caller auth.Caller, accountID string, groups []directory.GroupID, yield func(at int, users []directory.Member) error) error {
+	account, err := r.ownAccountToSee(ctx, caller, accountID, directory.ScopeRoleManagement)
 	if err != nil {
 		return err
 	}
-	return r.store.Groups(ctx, account, page, fn)
+	return r.store.EachGroupUser(ctx, account, groups, yield)
 }
 
 // listed is the account whose list is read, if the caller may.

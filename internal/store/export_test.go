@@ -67,7 +67,7 @@ func (s *Store) HotStatements() map[string]string {
 		"deleteRefusedDetails": deleteRefusedDetails, "deleteRefusals": deleteRefusals,
 	})
 	maps.Copy(statements, map[string]string{
-		"selectNested": selectNested, "selectUsersOf": selectUsersOf, "membersByID": membersByID,
+		"selectNested": selectNested, "selectUsersOf": selectUsersOf, "someUsersOf": someUsersOf, "sizesOfGroups": sizesOfGroups, "membersByID": membersByID,
 		"accessRoles": accessRoles, "accessGroups": accessGroups, "groupsAbove": groupsAbove, "rolesOfGroups": rolesOfGroups,
 		"namedGroups": namedGroups + s.engine.holdOf("o"), "namedBots": namedBots + s.engine.holdOf("o"), "namedRoles": namedRoles + s.engine.holdOf("roles"),
 		"giveMemberRoles": giveMemberRoles, "takeMemberRoles": takeMemberRoles, "giveGroupRoles": giveGroupRoles, "takeGroupRoles": takeGroupRoles,

@@ -43,6 +43,8 @@ var mayTouchBase = map[string]string{
 	"noteSignIn":           "of members held in the same transaction",
 	"deleteRoleUsers":      "says itself that they are live",
 	"selectUsersOf":        "joins the live view: each of them is looked up once",
+	"someUsersOf":          "joins the live view: each of them is looked up once",
+	"sizesOfGroups":        "bounds how much selectUsersOf reads, and tells nobody",
 	"pageOfMembers":        "leaves out those who left",
 	"selectOwner":          "of the account's owner, who is held to become so and cannot leave as long as they are",
 	"selectOwnership":      "of members locked in the same transaction, and of the account's owner, as in selectOwner",

@@ -41,6 +41,15 @@ FROM ` + listedIDs + ` CROSS JOIN group_members x CROSS JOIN live_members m CROS
 WHERE x.account_id = j.account_id AND x.group_id = j.id AND m.account_id = x.account_id AND m.id = x.member_id
   AND p.id = m.person_id AND f.account_id = m.account_id AND f.member_id = m.id
 ORDER BY j.key, x.member_id`
+	// The subquery bounds what is read, also where it holds removed members alone.
+	someUsersOf = `SELECT x.member_id, p.public_id, COALESCE(f.email, ''), COALESCE(f.first_name, ''), COALESCE(f.last_name, ''), COALESCE(f.status, '')
+FROM (SELECT account_id, member_id FROM group_members WHERE account_id = $1 AND group_id = $2 AND member_id > $3 ORDER BY member_id LIMIT $4) x
+LEFT JOIN live_members m ON m.account_id = x.account_id AND m.id = x.member_id
+LEFT JOIN persons p ON p.id = m.person_id
+LEFT JOIN member_profiles f ON f.account_id = m.account_id AND f.member_id = m.id
+ORDER BY x.member_id`
+	sizesOfGroups = `SELECT j.id, (SELECT COUNT(*) FROM (
+  SELECT 1 FROM group_members x WHERE x.account_id = j.account_id AND x.group_id = j.id LIMIT $3) s) FROM ` + keyedIDs
 
 	countBots = `SELECT COUNT(*) FROM bots WHERE account_id = $1`
 	listBots  = `SELECT id, public_id, name, owner_id, created_at FROM bots WHERE account_id = $1 ORDER BY account_id, created_at, id LIMIT $2 OFFSET $3`
@@ -98,42 +107,24 @@ func scanRole(row scanner) (r directory.Role, err error) {
 	return r, nil
 }
 
-// Groups calls users with a page of the account's groups and with what reads the
-// people in them; see GroupUsers. Both see one state of the database.
-func (s *Store) Groups(ctx context.Context, account directory.AccountID, page directory.Page,
-	users func(directory.List[directory.GroupEntry], GroupUsers) error,
-) error {
-	return s.snapshot(ctx, func(r *reader) error {
-		out, err := readPage(ctx, r, page, countGroups, listGroups, []any{account}, scanGroupEntry)
-		if err != nil {
-			return wrapf(err, "list the groups")
+// Groups returns a page of the account's groups, each with those nested in it.
+func (s *Store) Groups(ctx context.Context, account directory.AccountID, page directory.Page) (out directory.List[directory.GroupEntry], err error) {
+	err = s.snapshot(ctx, func(r *reader) (err error) {
+		if out, err = readPage(ctx, r, page, countGroups, listGroups, []any{account}, scanGroupEntry); err != nil {
+			return err
 		}
 		ids := make([]directory.GroupID, len(out.Items))
-		at := make(map[directory.GroupID]int, len(ids))
 		for i := range out.Items {
-			ids[i], at[out.Items[i].ID] = out.Items[i].ID, i
+			ids[i] = out.Items[i].ID
 		}
-		list := jsonInts(ids)
-		nested, err := r.nested(ctx, account, list)
-		if err != nil {
-			return wrapf(err, "list what is nested in the groups")
-		}
+		nested, err := r.nested(ctx, account, jsonInts(ids))
 		for i := range out.Items {
 			out.Items[i].Nested = nested[ids[i]]
 		}
-		return users(out, func(yield func(at int, user directory.Member) error) error {
-			if len(ids) == 0 {
-				return nil
-			}
-			return r.eachUserOf(ctx, account, list, func(group directory.GroupID, m directory.Member) error { return yield(at[group], m) })
-		})
+		return err
 	})
+	return out, wrapf(err, "list the groups")
 }
-
-// GroupUsers calls yield for each live member of the groups of a page, group by
-// group: at is the index of the group. Of a member it has what the list shows.
-// Nothing of it is kept: a group may have a million.
-type GroupUsers = func(yield func(at int, user directory.Member) error) error
 
 func scanGroupEntry(rows *sql.Rows) (g directory.GroupEntry, err error) {
 	g.Group, err = scanGroup(rows)
@@ -217,21 +208,91 @@ func (r *reader) describe(ctx context.Context, account directory.AccountID, ids 
 	return members, wrapf(err, "read the members")
 }
 
-// EachGroupUser calls yield for each live member who is in the group.
-func (r *reader) EachGroupUser(ctx context.Context, account directory.AccountID, group directory.GroupID, yield func(directory.Member) error) error {
-	return r.eachUserOf(ctx, account, jsonInts([]directory.GroupID{group}), func(_ directory.GroupID, m directory.Member) error { return yield(m) })
+// groupUsersAtOnce is about how many users of groups are read at once.
+const groupUsersAtOnce = 1000
+
+// EachGroupUser calls yield with the live members of groups, some at a time, group
+// by group in the order of the list: at is the place of their group in it. Small
+// groups are read together. No connection is held while yield runs, so yield may
+// wait for a client; a member who joins or leaves meanwhile may be missing.
+func (s *Store) EachGroupUser(ctx context.Context, account directory.AccountID, groups []directory.GroupID, yield func(at int, users []directory.Member) error) error {
+	sizes, err := s.groupSizes(ctx, account, groups)
+	if err != nil {
+		return wrapf(err, "count the users of the groups")
+	}
+	for from := 0; from < len(groups) && err == nil; {
+		to, total := from, 0
+		for to < len(groups) && total+sizes[groups[to]] <= groupUsersAtOnce {
+			total += sizes[groups[to]]
+			to++
+		}
+		if to > from {
+			err = s.usersOfSmall(ctx, account, groups[from:to], func(at int, users []directory.Member) error { return yield(from+at, users) })
+		} else {
+			err = s.usersOfLarge(ctx, account, groups[from], func(users []directory.Member) error { return yield(from, users) })
+			to = from + 1
+		}
+		from = to
+	}
+	return wrapf(err, "list the users of the groups")
 }
 
-// eachUserOf calls yield for each live member who is in one of the groups, group by
-// group in the order of the list.
-func (r *reader) eachUserOf(ctx context.Context, account directory.AccountID, groups string, yield func(directory.GroupID, directory.Member) error) error {
+// groupSizes counts who is or was in each of the groups, up to more than are read at once.
+func (r *reader) groupSizes(ctx context.Context, account directory.AccountID, groups []directory.GroupID) (map[directory.GroupID]int, error) {
+	sizes := make(map[directory.GroupID]int, len(groups))
+	if len(groups) == 0 {
+		return sizes, nil
+	}
+	err := r.each(ctx, func(rows *sql.Rows) error {
+		var group directory.GroupID
+		var n int
+		err := rows.Scan(&group, &n)
+		sizes[group] = n
+		return err
+	}, sizesOfGroups, account, jsonInts(groups), groupUsersAtOnce+1)
+	return sizes, err
+}
+
+// usersOfSmall reads the live members of several groups at once.
+func (r *reader) usersOfSmall(ctx context.Context, account directory.AccountID, groups []directory.GroupID, yield func(at int, users []directory.Member) error) error {
+	users := make(map[directory.GroupID][]directory.Member, len(groups))
 	err := r.each(ctx, func(rows *sql.Rows) error {
 		var group directory.GroupID
 		var m directory.Member
-		if err := rows.Scan(&group, &m.UserID, &m.Email, &m.Profile.FirstName, &m.Profile.LastName, &m.Status); err != nil {
+		err := rows.Scan(&group, &m.UserID, &m.Email, &m.Profile.FirstName, &m.Profile.LastName, &m.Status)
+		users[group] = append(users[group], m)
+		return err
+	}, selectUsersOf, account, jsonInts(groups))
+	for at := 0; at < len(groups) && err == nil; at++ {
+		if of := users[groups[at]]; len(of) > 0 {
+			err = yield(at, of)
+		}
+	}
+	return err
+}
+
+// usersOfLarge reads the live members of one group, some at a time.
+func (r *reader) usersOfLarge(ctx context.Context, account directory.AccountID, group directory.GroupID, yield func([]directory.Member) error) error {
+	for last, more := directory.MemberID(0), true; more; {
+		n := 0
+		var users []directory.Member
+		err := r.each(ctx, func(rows *sql.Rows) error {
+			n++
+			var m directory.Member
+			var userID sql.NullString // of a member who was removed there is none
+			err := rows.Scan(&last, &userID, &m.Email, &m.Profile.FirstName, &m.Profile.LastName, &m.Status)
+			if m.UserID = userID.String; userID.Valid {
+				users = append(users, m)
+			}
+			return err
+		}, someUsersOf, account, group, last, groupUsersAtOnce)
+		if err == nil && len(users) > 0 {
+			err = yield(users)
+		}
+		if err != nil {
 			return err
 		}
-		return yield(group, m)
-	}, selectUsersOf, account, groups)
-	return wrapf(err, "list the users of the groups")
+		more = n == groupUsersAtOnce
+	}
+	return nil
 }

@@ -113,6 +113,8 @@ var planArgs = map[string][]string{
 	"membersByID":   {"{account}", "{ids}"},
 	"selectNested":  {"{account}", "{ids}"},
 	"selectUsersOf": {"{account}", "{ids}"},
+	"someUsersOf":   {"{account}", "1000001", "0", "1000"},
+	"sizesOfGroups": {"{account}", "{ids}", "1000"},
 	"accessRoles":   {"{account}", "{ids}"},
 	"accessGroups":  {"{account}", "{ids}"},
 	"groupsAbove":   {"{account}", "{ids}"},

@@ -62,15 +62,23 @@ type prepared struct {
 	stmts map[string]*sql.Stmt
 }
 
+// stmt returns the prepared statement of a query. It prepares without the mutex:
+// preparing may wait for a connection, and nobody else should wait with it.
 func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if stmt, ok := p.stmts[query]; ok {
+	stmt, ok := p.stmts[query]
+	p.mu.Unlock()
+	if ok {
 		return stmt, nil
 	}
 	stmt, err := p.on.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first, ok := p.stmts[query]; ok { // another caller was quicker
+		return first, stmt.Close()
 	}
 	if p.stmts == nil {
 		p.stmts = make(map[string]*sql.Stmt)

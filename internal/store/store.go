@@ -29,7 +29,7 @@ type Store struct {
 	dsn   func(settings ...string) string // of another connection to SQLite
 	guard *fileGuard                      // of SQLite; nil for PostgreSQL
 	admit func(context.Context, Admission, time.Time) (directory.Quota, error)
-	ids   allocator
+	ids   *allocator
 	close func() error
 	clock func() time.Time
 
@@ -79,7 +79,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.trace, s.paging = opts.Trace, pagingDefaults
-	s.ids.reserve = s.reserveIDs
+	s.ids = newAllocator(s.reserveIDs)
 	s.writable.note(s.clock())
 	return s, nil
 }
