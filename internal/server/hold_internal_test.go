@@ -23,7 +23,7 @@ import (
 )
 
 // patience bounds a wait for the only connection, which is free or never will be.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // slowClient is a client who reads so slowly that others are served between any
 // two writes to it: other runs before each of them.
