@@ -126,11 +126,11 @@ func (h *holder) fill(users int) (removal string) {
 	answer, err := h.client.PostForm(h.url+"/console/sign-in", url.Values{"email": {"owner@example.com"}, "password": {"correct horse battery"}})
 	check(err)
 	check(answer.Body.Close())
-	body := `{"deleteEmailIds":["user0000@example.com"`
+	ids := []string{`"user0000@example.com"`}
 	for i := range 900 {
-		body += fmt.Sprintf(`,"nobody%04d@example.com"`, i)
+		ids = append(ids, fmt.Sprintf(`"nobody%04d@example.com"`, i))
 	}
-	return h.do(http.MethodDelete, "/api/public/users", body+"]}", "").Get("X-Removal-Id")
+	return h.do(http.MethodDelete, "/api/public/users", `{"deleteEmailIds":[`+strings.Join(ids, ",")+"]}", "").Get("X-Removal-Id")
 }
 
 // do makes a call, reads its answer to the end and returns its header.
