@@ -36,7 +36,7 @@ test: deps ## Run all tests in their quick form, on SQLite and PostgreSQL: 8 min
 	$(TESTRUN) $(GOTESTSUM) --format pkgname -- -timeout 20m -parallel 4 $(ARGS)
 
 .PHONY: race
-race: deps ## Run the tests of concurrent code with the race detector: 3 minutes
+race: deps ## Run the tests of concurrent code with the race detector: 2 minutes
 	$(TESTRUN) ./tools/race $(RACE)
 
 .PHONY: test-long
