@@ -63,7 +63,7 @@ type prepared struct {
 }
 
 // stmt returns the prepared statement of a query. It prepares without the mutex:
-// preparing may wait for a connection, and nobody else should wait with it.
+// preparing may wait for a connection, and other callers must not wait with it.
 func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	p.mu.Lock()
 	stmt, ok := p.stmts[query]

@@ -97,7 +97,7 @@ func (s *Store) tryWrite(ctx context.Context) error {
 	return err
 }
 
-// tryWriteSQLite skips a key, on a connection of its own that waits for nobody. It
+// tryWriteSQLite skips a key, on a connection of its own that waits for no lock. It
 // must change something: SQLite does not write a row that stays as it is.
 func (s *Store) tryWriteSQLite(ctx context.Context) error {
 	if err := s.guard.check(); err != nil {

@@ -35,7 +35,7 @@ func run(args []string) (code int, err error) {
 		return 1, err
 	}
 	defer stop()
-	// A signal to the terminal's group ends the command, whose end ends this program.
+	// Ctrl-C reaches the command as well. This program ends when the command has ended.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	cmd := exec.Command(args[0], args[1:]...)
