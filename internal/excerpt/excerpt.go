@@ -1,6 +1,6 @@
 // Package excerpt bounds what messages quote. Input may be of any length: a message
-// that quotes all of it hides what it has to say. Every package may import it; it
-// owns nothing else, and hands over to nobody.
+// that quotes all of it hides what it has to say. Every package may import it,
+// and it imports none of ours.
 package excerpt
 
 import (

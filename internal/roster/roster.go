@@ -60,7 +60,7 @@ type Options struct {
 	// MustExist refuses to make a new SQLite file.
 	MustExist bool
 	Migration Migration
-	// ReadOnly is set by whoever only reads. A SQLite database can then be read where
+	// ReadOnly is for a caller that only reads. A SQLite database can then be read where
 	// its file or its directory cannot be written.
 	ReadOnly bool
 	// Serve is set by a server. There is one at a time to a SQLite database, and it

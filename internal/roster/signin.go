@@ -313,8 +313,8 @@ func (r *Roster) endSession(ctx context.Context, session directory.Session, acco
 	return err == nil, err
 }
 
-// ForgetSignIns deletes links, sessions and failures that are over, and how the passwords
-// of people were hashed who were erased.
+// ForgetSignIns deletes links, sessions and failures that are over, and the password
+// parameters of erased people.
 func (r *Roster) ForgetSignIns(ctx context.Context, caller auth.Caller) error {
 	if err := caller.RequireOperator(); err != nil {
 		return err

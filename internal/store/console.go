@@ -17,8 +17,8 @@ const (
 	memberSessions = sessionColumns + ` WHERE tenant_id = $1 AND member_id = $2 AND expires_at > $3 AND last_seen_at > $4
 ORDER BY created_at DESC, public_id LIMIT $5`
 
-	// The password is the one that was given, and still there: whoever changes it writes
-	// its row before ending the sessions, and waits for this transaction.
+	// The password is the one that was given, and still there: a change of password
+	// writes its row before it ends the sessions, and waits for this transaction.
 	insertSessions = `INSERT INTO console_sessions (token_hash, tenant_id, member_id, person_id, public_id, chosen, created_at, last_seen_at, expires_at, user_agent)
 SELECT $2, w.tenant_id, w.member_id, w.person_id, j.public_id, 0, $3, $3, $4, $5
 FROM (SELECT CAST(value->>0 AS BIGINT) AS account_id, CAST(value->>1 AS BIGINT) AS id, value->>2 AS hash, value->>3 AS public_id FROM json_each($1) ` + list + `) j

@@ -136,8 +136,8 @@ func (tx *Tx) SetPassword(ctx context.Context, link []byte, who directory.Candid
 	return wrapf(tx.exec(ctx, clearAttempts, slot), "set the password")
 }
 
-// ForgetSignIns deletes links, sessions and failures that are over at now, and how the
-// passwords of people were hashed who were erased.
+// ForgetSignIns deletes links, sessions and failures that are over at now, and the
+// password parameters of erased people.
 func (s *Store) ForgetSignIns(ctx context.Context, now time.Time) error {
 	us := now.UnixMicro()
 	for _, st := range []struct {

@@ -45,7 +45,7 @@ type Store struct {
 type Options struct {
 	// MustExist refuses to make a new SQLite file.
 	MustExist bool
-	// ReadOnly is set by whoever only reads. A SQLite database can then be read where
+	// ReadOnly is for a caller that only reads. A SQLite database can then be read where
 	// its file or its directory cannot be written. It changes nothing on PostgreSQL.
 	ReadOnly bool
 	// Serve is set by a server: there is one at a time to a SQLite database. It
