@@ -61,6 +61,31 @@ func TestAppMayTouchItsAccountWithinItsScopes(t *testing.T) {
 	}
 }
 
+// A scope stands for a right of a signed-in user: a user who may only view does not
+// hold a scope that changes something.
+func TestUserHoldsAScopeByTheRightToChange(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		right         directory.Right
+		change, views bool
+	}{
+		{directory.RightUsers, true, true},
+		{directory.RightView, false, true},
+		{directory.RightGroups, false, false},
+	} {
+		var rights directory.Rights
+		rights.Grant("custom", directory.Permissions{string(test.right): directory.PermitYes})
+		c := PersonCaller(directory.Session{In: &directory.Membership{Rights: rights}})
+		check := func(what string, err error, allowed bool) {
+			if (err == nil) != allowed || err != nil && !errors.Is(err, directory.ErrDenied) {
+				t.Errorf("%s, %s: %v, want allowed: %v", test.right, what, err, allowed)
+			}
+		}
+		check("to change users", c.RequireScope(directory.ScopeUserManagement), test.change)
+		check("to view users", c.RequireScopeToSee(directory.ScopeUserManagement), test.views)
+	}
+}
+
 func TestAppOfTheBotBuilderHoldsNoScopeWhateverTheDataSays(t *testing.T) {
 	t.Parallel()
 	for _, origin := range []directory.Origin{directory.OriginBotBuilder, "", "Admin-Console", "admin-console "} {

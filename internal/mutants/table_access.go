@@ -107,7 +107,7 @@ var scopesMutants = []mutant{
 		in:   "internal/auth.Caller.RequireScope",
 		from: `c.requireRight(s.Need())`,
 		to:   `c.requireRight(s.Need().Right.See())`,
-		test: "internal/console.TestEveryRouteByEveryRole",
+		test: "internal/auth.TestUserHoldsAScopeByTheRightToChange",
 	},
 }
 
@@ -172,11 +172,11 @@ var tenantsMutants = []mutant{
 
 var sessionsMutants = []mutant{
 	{
-		name: "the session of a removed user goes on",
-		in:   "internal/store.selectMembership",
-		from: `live_members m`,
-		to:   `members m`,
-		test: "internal/console.TestRemovedMeansOut",
+		name: "a restoration revives the sessions of its users",
+		in:   "internal/store.Tx.Restore",
+		from: `tx.endSignIns(members)`,
+		to:   `_ = members`,
+		test: "internal/console.TestUndoRevivesNeitherSessionsNorLinks",
 	},
 	{
 		name: "a session outlives an hour without a click",

@@ -27,7 +27,7 @@ var auditMutants = []mutant{
 		in:   "internal/store.verifier.endChain",
 		from: `!ok || end.number != v.link.Number || !bytes.Equal(end.hash, v.hash)`,
 		to:   `!ok`,
-		test: "internal/store.TestVerifyFindsHiddenAndInventedHistory",
+		test: "internal/store.TestTamperingIsFound",
 	},
 	{
 		name: "records outside of the chain are not found",

@@ -83,7 +83,7 @@ var removalMutants = []mutant{
 		in:   "internal/store/schema.live_member_roles",
 		from: `m.removal_id IS NULL`,
 		to:   `1 = 1`,
-		test: "internal/roster.TestRemovalIsThatOfTheModel",
+		test: "internal/publicapi.TestRemovalTakesRolesAndGroups",
 	},
 	{
 		name: "an Idempotency-Key ignores the body",

@@ -44,9 +44,10 @@ func query[T any](w *world, query string, args ...any) (value T) {
 	return value
 }
 
-// held counts the roles and groups of a live member of the account.
+// held counts the roles and groups in force of all users, removed ones included, that
+// the account has had under an address.
 func (w *world) held(emailKey string) (roles, groups int) {
-	const of = ` x JOIN live_members m ON m.account_id = x.account_id AND m.id = x.member_id
+	const of = ` x JOIN members m ON m.account_id = x.account_id AND m.id = x.member_id
 JOIN accounts a ON a.id = m.account_id WHERE a.public_id = $1 AND m.email_key = $2`
 	return query[int](w, `SELECT COUNT(*) FROM live_member_roles`+of, emailKey), query[int](w, `SELECT COUNT(*) FROM live_group_members`+of, emailKey)
 }

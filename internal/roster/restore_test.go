@@ -123,6 +123,7 @@ func TestRestoreRights(t *testing.T) {
 			{"an app without the scope", scopeless, "", removal, nil, auth.ErrScope},
 			{"an app of the Bot Builder", auth.AppCaller(app, auth.Claims{}), "", removal, nil, auth.ErrScope},
 			{"another account's app", p.caller["two"], "", removal, nil, directory.ErrNotFound},
+			{"another account's app that names users", p.caller["two"], "", removal, []directory.UserRef{{Text: "ann@example.com"}}, directory.ErrNotFound},
 			{"another account's app that names it", p.caller["two"], p.account["one"], removal, nil, directory.ErrDenied},
 			{"another account", auth.Operator(), p.account["two"], removal, nil, directory.ErrNotFound},
 			{"no account", auth.Operator(), "", removal, nil, directory.ErrNotFound},
