@@ -80,6 +80,8 @@ unless that is a terminal.`,
 	cmd.Flags().IntVar(&cfg.Limits.MaxJobIDs, "max-job-ids", publicapi.DefaultMaxJobIDs, "most users that one job may name")
 	cmd.Flags().Int64Var(&cfg.Limits.MaxJobBody, "max-job-body", publicapi.DefaultMaxJobBody, "largest body of a call that asks for a job, in bytes")
 	cmd.Flags().IntVar(&chunk, "job-chunk", roster.DefaultJobChunk, "most users that a job removes in one transaction")
+	cmd.Flags().DurationVar(&cfg.Limits.CallTimeout, "call-timeout", publicapi.DefaultCallTimeout,
+		"how long the database may take for a call before it is answered by 503; a COMMIT that has begun gets 10s more")
 	cmd.Flags().Int64Var(&cfg.Limits.MaxBodies, "max-bodies", 0,
 		"bytes of bodies that all calls together hold at once; 0 for 16 times --max-body")
 	return cmd
@@ -107,6 +109,9 @@ func checkServe(cfg *server.Config, chunk int) error {
 	}
 	if least := 2 * cfg.Limits.MaxBody; cfg.Limits.MaxBodies != 0 && cfg.Limits.MaxBodies < least {
 		return usagef("--max-bodies must be 0 or at least twice --max-body: %d", least)
+	}
+	if cfg.Limits.CallTimeout < time.Second {
+		return usagef("--call-timeout must be 1s or more")
 	}
 	if cfg.Checkpoints.Every < time.Second {
 		return usagef("--audit-checkpoint-every must be 1s or more")

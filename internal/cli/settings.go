@@ -43,6 +43,7 @@ var settings = map[string][]string{
 	"max-job-body":           nil,
 	"job-chunk":              nil,
 	"max-bodies":             nil,
+	"call-timeout":           nil,
 
 	// The host that is called, and the app that calls it.
 	"host":               nil,

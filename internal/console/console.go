@@ -32,13 +32,12 @@ type Options struct {
 	// Failures are how many sign-ins of one client address may fail; none for
 	// any number.
 	Failures directory.RateLimits
+	// CallTimeout is how long the database may take for a page.
+	CallTimeout time.Duration
 }
 
-// Bounds of a request.
-const (
-	maxForm     = 64 << 10 // bytes of a posted form
-	verbTimeout = time.Minute
-)
+// maxForm is how many bytes a posted form may have.
+const maxForm = 64 << 10
 
 // Console serves the Admin Console.
 type Console struct {
@@ -82,7 +81,7 @@ type request struct {
 // ServeHTTP implements http.Handler.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setHeaders(w.Header())
-	ctx, cancel := context.WithTimeout(r.Context(), verbTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), c.options.CallTimeout)
 	defer cancel()
 	q := &request{Console: c, w: w, r: r.WithContext(ctx)}
 	if err := q.serve(); err != nil {

@@ -28,6 +28,9 @@ type Limits struct {
 	// never gets more than half of it. The first 64 KiB of each call do not
 	// count: 32 MiB more are kept for them.
 	MaxBodies int64
+	// CallTimeout is how long the database may take for a call once its body has
+	// arrived, apart from a COMMIT that has begun; 0 for a minute.
+	CallTimeout time.Duration
 	// Failures are how many refused credentials of one client address are
 	// answered as such; none for all of them. Proxies are believed about that
 	// address.
@@ -40,6 +43,8 @@ const (
 	DefaultMaxIDs  = 100_000
 	DefaultMaxBody = 16 << 20
 
+	DefaultCallTimeout = time.Minute
+
 	DefaultMaxJobIDs  = 1_000_000
 	DefaultMaxJobBody = 64 << 20
 )
@@ -47,9 +52,6 @@ const (
 // bodiesPerLoad is how many of the largest bodies calls hold at once, unless
 // Limits says otherwise.
 const bodiesPerLoad = 16
-
-// verbTimeout bounds how long a call may take once its body has arrived.
-const verbTimeout = 5 * time.Minute
 
 // API serves the public API.
 type API struct {
@@ -78,6 +80,9 @@ func New(r *roster.Roster, log *slog.Logger, limits Limits) *API {
 	}
 	if limits.MaxBodies == 0 {
 		limits.MaxBodies = bodiesPerLoad * limits.MaxBody
+	}
+	if limits.CallTimeout == 0 {
+		limits.CallTimeout = DefaultCallTimeout
 	}
 	a := &API{roster: r, log: log, limits: limits, load: newLoad(limits), failures: web.NewFailures(limits.Failures)}
 	a.routes = routes{
@@ -157,13 +162,17 @@ type call struct {
 
 	effect  effect
 	options options
+	timeout time.Duration
 }
 
-// verbContext outlives the client: one that hangs up after its request has
-// arrived changes nothing about what becomes of it, nor does one that closes
-// its half of the connection and reads on.
-func verbContext(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(r.Context()), verbTimeout)
+// detachedContext returns a context that outlives the client: a client that hangs up
+// after its request has arrived does not change the outcome.
+func (c *call) detachedContext() (context.Context, context.CancelFunc) {
+	return detachedContext(c.r, c.timeout)
+}
+
+func detachedContext(r *http.Request, timeout time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), timeout)
 }
 
 // ServeHTTP implements http.Handler.
@@ -203,8 +212,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return ep.handle(&call{w, r, id, caller, ep.effect, options})
+	return ep.handle(&call{w, r, id, caller, ep.effect, options, a.limits.CallTimeout})
 }
+
+// admissionTimeout bounds how long the check of a call's credentials and its rate limit
+// may take.
+const admissionTimeout = 10 * time.Second
 
 // admit finds out who calls and lets them make one call that needs the scope.
 func (a *API) admit(r *http.Request, scope directory.Scope) (caller auth.Caller, quota directory.Quota, err error) {
@@ -212,7 +225,7 @@ func (a *API) admit(r *http.Request, scope directory.Scope) (caller auth.Caller,
 	if err != nil {
 		return caller, quota, err
 	}
-	ctx, cancel := verbContext(r)
+	ctx, cancel := detachedContext(r, min(a.limits.CallTimeout, admissionTimeout))
 	defer cancel()
 	if caller, err = a.roster.Authenticate(ctx, token); err != nil {
 		return caller, quota, err

@@ -52,7 +52,7 @@ func (a *API) queueRemoval(c *call) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := verbContext(c.r)
+	ctx, cancel := c.detachedContext()
 	defer cancel()
 	spool, err := a.roster.SpoolRemoval(c.caller)
 	if err != nil {
@@ -126,7 +126,7 @@ func (a *API) cancelRemoval(c *call) error {
 	if err := a.readEmpty(c); err != nil {
 		return err
 	}
-	ctx, cancel := verbContext(c.r)
+	ctx, cancel := c.detachedContext()
 	defer cancel()
 	removal, err := a.roster.CancelRemoval(ctx, c.caller, "", c.id, web.RequestID(ctx))
 	if errors.Is(err, directory.ErrState) {

@@ -24,7 +24,7 @@ func (a *API) auditLogs(c *call) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := verbContext(c.r)
+	ctx, cancel := c.detachedContext()
 	defer cancel()
 	list, err := a.roster.AuditRecords(ctx, c.caller, "", query)
 	if err != nil {

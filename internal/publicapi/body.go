@@ -29,7 +29,7 @@ func (e bodied[Req, Out]) on(a *API) func(*call) error {
 			return err
 		}
 		defer release()
-		ctx, cancel := verbContext(c.r)
+		ctx, cancel := c.detachedContext()
 		defer cancel()
 		out, err := e.do(ctx, c, req)
 		if err != nil {

@@ -18,7 +18,7 @@ func (a *API) listGroups(c *call) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := verbContext(c.r)
+	ctx, cancel := c.detachedContext()
 	defer cancel()
 	list, err := a.roster.Groups(ctx, c.caller, "", page)
 	if err != nil {

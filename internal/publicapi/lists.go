@@ -34,7 +34,7 @@ func listOf[T any](key string, read func(context.Context, *call, url.Values, dir
 		if err != nil {
 			return err
 		}
-		ctx, cancel := verbContext(c.r)
+		ctx, cancel := c.detachedContext()
 		defer cancel()
 		list, err := read(ctx, c, query, page)
 		if err != nil {

@@ -27,7 +27,7 @@ func (a *API) listRemovals(c *call) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := verbContext(c.r)
+	ctx, cancel := c.detachedContext()
 	defer cancel()
 	list, err := a.roster.Removals(ctx, c.caller, "", page)
 	if err != nil {
@@ -56,7 +56,7 @@ func (a *API) getRemoval(c *call) error {
 	if err != nil {
 		return errValidation
 	}
-	ctx, cancel := verbContext(c.r)
+	ctx, cancel := c.detachedContext()
 	defer cancel()
 	removal, err := a.roster.Removal(ctx, c.caller, "", c.id)
 	if err != nil {

@@ -43,7 +43,7 @@ func (a *API) removeUsers(c *call) error {
 		return err
 	}
 	defer release()
-	ctx, cancel := verbContext(c.r)
+	ctx, cancel := c.detachedContext()
 	defer cancel()
 	out, err := a.roster.RemoveUsers(ctx, c.caller, req.refs, roster.RemovalOptions{
 		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic, Labels: req.labels, Repeat: once.repeat(),

@@ -27,7 +27,7 @@ func (a *API) restoreUsers(c *call) error {
 		return err
 	}
 	defer release()
-	ctx, cancel := verbContext(c.r)
+	ctx, cancel := c.detachedContext()
 	defer cancel()
 	out, err := a.roster.RestoreUsers(ctx, c.caller, "", c.id, req.refs, roster.RestoreOptions{
 		RequestID: web.RequestID(ctx), DryRun: options.dryRun, Atomic: options.atomic, Repeat: once.repeat(),

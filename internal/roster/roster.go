@@ -193,17 +193,8 @@ func (r *Roster) Close() error { return r.store.Close() }
 func (r *Roster) Engine() string { return r.store.Engine() }
 
 // Ready returns nil while the database can be reached and written, and its schema
-// is the one this version needs.
-func (r *Roster) Ready(ctx context.Context) error {
-	state, err := r.store.SchemaState(ctx)
-	if err == nil && state != store.SchemaCurrent {
-		err = errors.New("the schema of the database is not the one this version needs")
-	}
-	if err != nil {
-		return err
-	}
-	return r.store.CheckWritable(ctx)
-}
+// is one that this version can work with.
+func (r *Roster) Ready(ctx context.Context) error { return r.store.Ready(ctx) }
 
 // keyFile is the file of the secret key, whether it exists or not.
 func (r *Roster) keyFile() (auth.KeyFile, error) {

@@ -48,8 +48,10 @@ type Options struct {
 	Limits publicapi.Limits
 	// Timeouts, unless they are those of a server in use.
 	Timeouts server.Timeouts
-	Clock    func() time.Time
-	Trace    func(query string)
+	// CommitGrace is that of store.Options.
+	CommitGrace time.Duration
+	Clock       func() time.Time
+	Trace       func(query string)
 	// RateLimits are the server's; none by default.
 	RateLimits directory.RateLimits
 	// TLSCert and TLSKey are files; with them the server speaks HTTPS.
@@ -85,7 +87,7 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 			SecretKeyFile: o.SecretKeyFile,
 			RateLimits:    o.RateLimits,
 			JobChunk:      o.JobChunk,
-			Store:         store.Options{Clock: o.Clock, Trace: o.Trace},
+			Store:         store.Options{Clock: o.Clock, Trace: o.Trace, CommitGrace: o.CommitGrace},
 		},
 		Limits:   o.Limits,
 		Timeouts: o.Timeouts,

@@ -69,7 +69,7 @@ func newHolder(t *testing.T) *holder {
 		s.http.Handler.ServeHTTP(&slowClient{w, func() {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
-			if err := s.roster.Ready(ctx); err != nil {
+			if _, err := s.roster.Accounts(ctx, auth.Operator()); err != nil {
 				t.Errorf("%s %s holds a connection while it writes: %v", r.Method, r.URL.Path, err)
 			}
 		}}, r)

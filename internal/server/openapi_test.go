@@ -234,7 +234,7 @@ func TestDocumentedPages(t *testing.T) {
 		}
 		c.component(t, "MethodNotAllowed", c.Do(rostertest.Request{Method: http.MethodGet}))
 
-		storetest.Exec(t, dsn, "UPDATE roster_migrations SET version_id = version_id + 1000 WHERE version_id > 0")
+		storetest.Exec(t, dsn, "UPDATE schema_compatibility SET lowest_writer = lowest_writer + 1000")
 		if got := c.page(t, http.MethodGet, "/readyz", http.StatusServiceUnavailable); got.Body != "database unavailable\n" {
 			t.Errorf("/readyz answered %q", got.Body)
 		}

@@ -4,6 +4,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -143,7 +144,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 // redirected. A proxy in front that guards a path then sees what we see.
 func (s *Server) handler(cfg Config) http.Handler {
 	api := publicapi.New(s.roster, cfg.Log, cfg.Limits)
-	people := console.New(s.roster, cfg.Log, console.Options{Proxies: cfg.Limits.Proxies, Failures: cfg.Limits.Failures})
+	people := console.New(s.roster, cfg.Log, console.Options{
+		Proxies: cfg.Limits.Proxies, Failures: cfg.Limits.Failures,
+		CallTimeout: cmp.Or(cfg.Limits.CallTimeout, publicapi.DefaultCallTimeout),
+	})
 	// The pages beside the doors, which are read by GET and HEAD.
 	pages := map[string]http.HandlerFunc{
 		"/healthz":      healthy,
@@ -259,8 +263,9 @@ func (s *Server) serve() error {
 	return s.http.Serve(s.listener)
 }
 
-// Run serves until ctx ends, then takes no new connection, finishes what was
-// accepted and closes the database. It returns nil after an orderly stop.
+// Run serves until ctx ends or the listener fails, then takes no new connection,
+// finishes what was accepted and closes the database. It returns nil after an orderly
+// stop.
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- s.serve() }()
@@ -288,18 +293,15 @@ func (s *Server) Run(ctx context.Context) error {
 
 	var err error
 	select {
-	case err = <-served:
+	case err = <-served: // the listener failed
 	case <-ctx.Done():
-		s.log.Info("stopping")
-		s.stopping.Store(true)
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer cancel()
-		if err = s.http.Shutdown(stop); err != nil {
-			err = fmt.Errorf("stop: calls were still running after %v: %w", stopTimeout, err)
-		}
 	}
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
+	s.log.Info("stopping")
+	s.stopping.Store(true)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if e := s.http.Shutdown(stop); e != nil {
+		err = errors.Join(err, fmt.Errorf("stop: calls were still running after %v: %w", stopTimeout, e))
 	}
 	stopBackground()
 	workers.Wait()

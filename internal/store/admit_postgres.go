@@ -44,6 +44,11 @@ SELECT EXISTS (SELECT FROM seen),
   CAST((SELECT COALESCE(json_agg(json_build_array(calls, oldest, newest) ORDER BY key), '[]') FROM usage) AS TEXT)`
 )
 
+// admissionsAtOnce is how many connections an account holds for the admission of its
+// calls, which the server admits one after the other: one more than works, so that
+// none waits for a round trip.
+const admissionsAtOnce = 2
+
 // admission is the batch that admits a call, and where its answer goes.
 func admission(a Admission, now time.Time, replayed *bool, usage *string) []statement {
 	limits := jsonRows(len(a.Limits), func(i int) jsonRow {
@@ -61,6 +66,11 @@ func admission(a Admission, now time.Time, replayed *bool, usage *string) []stat
 
 // admitPostgres needs one round trip: what is sent together is one transaction.
 func (s *Store) admitPostgres(ctx context.Context, a Admission, now time.Time) (directory.Quota, error) {
+	leave, err := s.turns.enter(ctx, a.Account)
+	if err != nil {
+		return directory.Quota{}, err
+	}
+	defer leave()
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return directory.Quota{}, s.engine.mapError(err)

@@ -141,3 +141,6 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) error {
 func Split(members []directory.Candidate) ([]directory.MemberID, []directory.PersonID) {
 	return split(members)
 }
+
+// WritersLock is the lock of a migration.
+const WritersLock = writersLock

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strconv"
 	"strings"
 	"text/template"
 
@@ -50,12 +49,8 @@ const (
 
 // SchemaState compares the database with what this version needs.
 func (s *Store) SchemaState(ctx context.Context) (SchemaState, error) {
-	steps, err := s.engine.steps()
-	if err != nil {
-		return 0, err
-	}
-	target := steps[len(steps)-1].Version // files are read in their order
-	current, err := s.schemaVersion(ctx)
+	target := schemaVersion()
+	current, err := s.currentVersion(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -70,9 +65,9 @@ func (s *Store) SchemaState(ctx context.Context) (SchemaState, error) {
 	return SchemaCurrent, nil
 }
 
-// schemaVersion reads goose's table without making it, so that looking at a
+// currentVersion reads goose's table without creating it, so that looking at a
 // database never writes to it.
-func (s *Store) schemaVersion(ctx context.Context) (version int64, err error) {
+func (s *Store) currentVersion(ctx context.Context) (version int64, err error) {
 	exists := "SELECT COUNT(*) FROM sqlite_schema WHERE name = '" + versionTable + "'"
 	if s.engine.types.Postgres {
 		exists = "SELECT COUNT(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('" + versionTable + "')"
@@ -105,6 +100,10 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return nil
 	case SchemaNewer:
 		return errors.New("the database was made by a later version of roster: run that version or restore a backup")
+	}
+	if s.pooler {
+		return errors.New("the database must be migrated, which does not work through a connection pooler such as PgBouncer: " +
+			"run 'roster migrate --database' with the URL of the PostgreSQL server itself")
 	}
 	p, err := s.migrations()
 	if err != nil {
@@ -156,8 +155,7 @@ func (e *engine) steps() ([]*goose.Migration, error) {
 	}
 	var steps []*goose.Migration
 	for _, file := range files {
-		digits, _, _ := strings.Cut(file.Name(), "_")
-		version, err := strconv.ParseInt(digits, 10, 64)
+		version, err := versionOf(file.Name())
 		if err != nil {
 			return nil, fmt.Errorf("schema file %s has no version", file.Name())
 		}
@@ -171,13 +169,16 @@ func (e *engine) steps() ([]*goose.Migration, error) {
 		}
 		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{
 			RunTx: func(ctx context.Context, tx *sql.Tx) error {
+				if err := e.lockWriters(ctx, tx); err != nil {
+					return err
+				}
 				if _, err := tx.ExecContext(ctx, text.String()); err != nil {
 					return explainExtension(err)
 				}
 				if version == searchVersion {
 					return fillSearch(ctx, e, tx)
 				}
-				return nil
+				return raiseLowestWriter(ctx, tx, version, text.String())
 			},
 		}, nil))
 	}

@@ -3,17 +3,35 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
+
+const (
+	// lockTimeout is how long a statement of a transaction that writes waits for a
+	// lock.
+	lockTimeout = time.Minute
+	// rollbackTimeout is how long a ROLLBACK may take before its connection is closed.
+	rollbackTimeout = 5 * time.Second
+)
+
+// beginWrite sets the timeouts of a transaction, in milliseconds, and takes the lock
+// of those that write; see lowestWriter.
+const beginWrite = `SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), pg_advisory_xact_lock_shared($3)`
 
 // postgresSession is a transaction on a connection of the pool. A caller waits
 // for the server once for each list of statements: BEGIN goes with the first
 // of them and COMMIT with the last.
 type postgresSession struct {
-	conn  *sql.Conn
-	begun bool
+	conn   *sql.Conn
+	begun  bool
+	lowest int64 // see lowestWriter
 }
 
 func beginPostgres(ctx context.Context, db *sql.DB) (session, error) {
@@ -22,6 +40,22 @@ func beginPostgres(ctx context.Context, db *sql.DB) (session, error) {
 		return nil, err
 	}
 	return &postgresSession{conn: conn}, nil
+}
+
+// beginStatements begin a transaction. The server ends a statement that takes longer
+// than ctx allows, should it not get the request to cancel it. It checks the lowest
+// writer by a statement of its own, which sees what was committed before the lock.
+func (s *postgresSession) beginStatements(ctx context.Context) []statement {
+	var limit time.Duration // none
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = max(time.Until(deadline), time.Millisecond)
+	}
+	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	return []statement{
+		{query: "BEGIN"},
+		{query: beginWrite, args: []any{milliseconds(lockTimeout), milliseconds(limit), writersLock}, rows: 1},
+		{query: lowestWriter, dest: []any{&s.lowest}},
+	}
 }
 
 // QueryContext implements querier.
@@ -52,15 +86,30 @@ func (s *postgresSession) begin(ctx context.Context) error {
 }
 
 func (s *postgresSession) run(ctx context.Context, statements []statement) error {
-	if !s.begun {
-		s.begun = true
-		statements = append([]statement{{query: "BEGIN"}}, statements...)
+	if s.begun {
+		return s.raw(func(conn *pgx.Conn) error { return pipeline(ctx, conn, statements) })
 	}
-	return s.raw(func(conn *pgx.Conn) error { return pipeline(ctx, conn, statements) })
+	s.begun = true
+	statements = append(s.beginStatements(ctx), statements...)
+	if err := s.raw(func(conn *pgx.Conn) error { return pipeline(ctx, conn, statements) }); err != nil {
+		return err
+	}
+	return checkWriter(s.lowest)
 }
 
 func (s *postgresSession) commit(ctx context.Context, last []statement) error {
-	return s.run(context.WithoutCancel(ctx), append(last, statement{query: "COMMIT"}))
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	statements := append(last, statement{query: "COMMIT"})
+	err := s.raw(func(conn *pgx.Conn) error {
+		return commitOn(conn, func() error { return pipeline(ctx, conn, statements) })
+	})
+	if answer, ok := errors.AsType[*pgconn.PgError](err); err == nil || ok && answer.Severity != "FATAL" ||
+		errors.Is(err, pgx.ErrTxCommitRollback) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errOutcomeUnknown, err)
 }
 
 // end leaves a connection that is of no more use to the pool, which closes it;
@@ -70,7 +119,9 @@ func (s *postgresSession) end() {
 		if conn.IsClosed() || conn.PgConn().TxStatus() == 'I' { // idle: nothing is left to undo
 			return nil
 		}
-		_, err := conn.Exec(context.Background(), "ROLLBACK")
+		ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+		defer cancel()
+		_, err := conn.Exec(ctx, "ROLLBACK")
 		return err
 	})
 	_ = s.conn.Close()

@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
+	"os"
+	"runtime"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -49,9 +53,9 @@ const (
 	pgNoSuchDatabase       = "3D000"
 )
 
-// pingAfter is how long a connection may have been idle to be used unseen. A
-// server does not restart in less, and who calls more seldom can spare a round
-// trip; the driver's own second would let calls fail after a quick restart.
+// pingAfter is how long a connection may have been idle to be used without a ping.
+// A server does not restart in less. The driver's own default of a second would let
+// calls fail after a quick restart.
 const pingAfter = 100 * time.Millisecond
 
 func postgresKind(err error) error {
@@ -85,15 +89,31 @@ func IsPostgres(dsn string) bool {
 	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
 }
 
-func (s *Store) openPostgres(ctx context.Context, dsn string) error {
+func (s *Store) openPostgres(ctx context.Context, dsn string, o Options) error {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		// The driver's text may quote the password.
 		return directory.Errorf(directory.ErrInvalid, "the database URL should read postgres://user:password@host:5432/name")
 	}
-	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > pingAfter }
+	dialer := newDialer()
+	configurePostgres(cfg, dsn, dialer, o)
+	first, err := connectPostgres(ctx, cfg.ConnConfig)
+	if err != nil {
+		return explainPostgres(err, cfg)
+	}
+	if err := checkPostgres(ctx, first); err != nil {
+		_ = first.Close(ctx)
+		return err
+	}
+	s.pooler = isPooled(first)
+	if s.pooler {
+		// A transaction may run on a server connection on which another one's statements
+		// were prepared.
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
+		_ = first.Close(ctx)
 		return err
 	}
 	s.write = stdlib.OpenDBFromPool(pool)
@@ -101,28 +121,95 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	s.begin = func(ctx context.Context) (session, error) { return beginPostgres(ctx, s.write) }
 	s.admit = s.admitPostgres
 	s.reader = reader{q: s.read, engine: postgresEngine}
+	s.share = newShare(max(1, int(cfg.MaxConns)/2))
+	s.turns = newShare(admissionsAtOnce)
+	if o.Serve {
+		s.monitor = startMonitor(cfg.ConnConfig, dialer, first, s.pooler)
+	} else {
+		_ = first.Close(ctx)
+	}
 	s.close = func() error {
+		if s.monitor != nil {
+			s.monitor.stop()
+		}
 		err := s.write.Close()
 		pool.Close()
-		return err
-	}
-	if err := checkPostgres(ctx, s.write, cfg); err != nil {
-		s.close() //nolint:errcheck // the first error counts
 		return err
 	}
 	return nil
 }
 
+// configurePostgres sets what the URL of a database leaves open.
+func configurePostgres(cfg *pgxpool.Config, dsn string, d *dialer, o Options) {
+	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > pingAfter }
+	cfg.PingTimeout = probeTimeout
+	cfg.AfterConnect = identifyServer
+	if !sets(dsn, "pool_max_conns", "") {
+		cfg.MaxConns = int32(max(16, 4*runtime.NumCPU())) //nolint:gosec // few enough
+	}
+	conn := cfg.ConnConfig
+	if !sets(dsn, "connect_timeout", "PGCONNECT_TIMEOUT") {
+		conn.ConnectTimeout = connectTimeout
+	}
+	// Of several servers, one can be written to.
+	if len(conn.Fallbacks) > 0 && !o.ReadOnly && !sets(dsn, "target_session_attrs", "PGTARGETSESSIONATTRS") {
+		conn.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	conn.DialFunc = d.dial
+	conn.OnNotice = onNotice
+}
+
+// sets says whether a database URL or an environment variable sets a parameter.
+func sets(dsn, parameter, variable string) bool {
+	_, query, _ := strings.Cut(dsn, "?")
+	values, _ := url.ParseQuery(query)
+	return values.Has(parameter) || variable != "" && os.Getenv(variable) != ""
+}
+
+// connectPostgres opens a connection outside of a pool.
+func connectPostgres(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, cfg.Copy())
+	if err != nil {
+		return nil, err
+	}
+	if err := identifyServer(ctx, conn); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
+}
+
+// identifyServer notes which server a connection reaches: no two servers were started
+// in the same microsecond.
+func identifyServer(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	var server string
+	if err := conn.QueryRow(ctx, "SELECT CAST(pg_postmaster_start_time() AS TEXT)", pgx.QueryExecModeExec).Scan(&server); err != nil {
+		return err
+	}
+	linkOf(conn.PgConn()).server.Store(server)
+	return nil
+}
+
 // checkPostgres refuses a server that would lose what it has acknowledged.
-func checkPostgres(ctx context.Context, db *sql.DB, cfg *pgxpool.Config) error {
+func checkPostgres(ctx context.Context, conn *pgx.Conn) error {
 	var commit string
-	if err := db.QueryRowContext(ctx, "SHOW synchronous_commit").Scan(&commit); err != nil {
-		return explainPostgres(err, cfg)
+	if err := conn.QueryRow(ctx, "SHOW synchronous_commit", pgx.QueryExecModeExec).Scan(&commit); err != nil {
+		return err
 	}
 	if commit == "off" {
 		return errors.New("the database runs with synchronous_commit = off and could lose removals it has confirmed: set it to on")
 	}
 	return nil
+}
+
+// isPooled says whether a pooler such as PgBouncer is between this program and the
+// server. A pooler announces a process id of its own to a client.
+func isPooled(conn *pgx.Conn) bool {
+	var pid uint32
+	err := conn.QueryRow(context.Background(), "SELECT pg_backend_pid()", pgx.QueryExecModeExec).Scan(&pid)
+	return err == nil && pid != conn.PgConn().PID()
 }
 
 func explainPostgres(err error, cfg *pgxpool.Config) error {

@@ -24,6 +24,9 @@ const (
 	insertOutcome = `INSERT INTO idempotency_keys (app_id, key_hash, request_hash, outcome, expires_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (app_id, key_hash) DO UPDATE SET
   request_hash = excluded.request_hash, outcome = excluded.outcome, expires_at = excluded.expires_at`
+	// Changes nothing, but makes the COMMIT wait until it is durable, and with it all that
+	// was committed before.
+	confirmOutcome = `UPDATE idempotency_keys SET expires_at = expires_at WHERE app_id = $1 AND key_hash = $2`
 	deleteOutcomes = `DELETE FROM idempotency_keys WHERE (app_id, key_hash) IN (
   SELECT app_id, key_hash FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
 )
@@ -46,7 +49,12 @@ func (s *Store) WriteOnce(ctx context.Context, c Change, app directory.AppID, ke
 	}
 	defer done()
 	err = s.Write(ctx, c, func(tx *Tx) error {
-		if outcome, err = tx.outcome(ctx, app, key); err != nil {
+		outcome, err = tx.outcome(ctx, app, key)
+		if repeated = errors.Is(err, errRepeated); repeated && tx.engine.pipelines {
+			tx.confirm(app, key)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		if outcome, err = fn(tx); err != nil {
@@ -58,7 +66,16 @@ func (s *Store) WriteOnce(ctx context.Context, c Change, app directory.AppID, ke
 	if errors.Is(err, errRepeated) {
 		return outcome, true, nil
 	}
-	return outcome, false, err
+	return outcome, repeated, err
+}
+
+// confirm lets the transaction commit without an audit record, once the outcome that
+// it has read is as durable as one of its own. A server that commits without its
+// synchronous standby, because the wait was cancelled, shows the outcome although a
+// failover would lose it.
+func (tx *Tx) confirm(app directory.AppID, key directory.RepeatKey) {
+	tx.replay = true
+	tx.later(1, confirmOutcome, app, key.Key[:])
 }
 
 // outcome makes sure that nobody else makes the call until the transaction ends.
@@ -89,14 +106,18 @@ func (tx *Tx) outcome(ctx context.Context, app directory.AppID, key directory.Re
 // Outcome returns what came of an earlier call with the key, nil when there was
 // none that has ended. It keeps nobody from making the call: WriteOnce does, and
 // this is for a verb of several transactions that has to know before the first.
-func (r *reader) Outcome(ctx context.Context, app directory.AppID, key directory.RepeatKey, now time.Time) (outcome []byte, err error) {
+func (s *Store) Outcome(ctx context.Context, app directory.AppID, key directory.RepeatKey, now time.Time) (outcome []byte, err error) {
 	var request []byte
-	err = r.row(ctx, selectOutcome, app, key.Key[:], now.UnixMicro()).Scan(&request, &outcome)
+	err = s.row(ctx, selectOutcome, app, key.Key[:], now.UnixMicro()).Scan(&request, &outcome)
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
 		return nil, nil
 	case err == nil && !bytes.Equal(request, key.Request[:]):
 		return nil, directory.ErrKeyReused
+	case err == nil && s.engine.pipelines: // see Tx.confirm
+		err = s.transact(ctx, func(*reader, session) ([]statement, error) {
+			return []statement{{query: confirmOutcome, args: []any{app, key.Key[:]}, rows: 1}}, nil
+		})
 	}
 	return outcome, wrapf(err, "look for an earlier call")
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"roster/internal/directory"
 	"roster/internal/excerpt"
 )
 
@@ -39,6 +40,10 @@ type statement struct {
 type scanner interface {
 	Scan(dest ...any) error
 }
+
+// errOutcomeUnknown says that a COMMIT was sent and its answer did not come in time, or
+// not at all: the transaction happened as a whole or not at all.
+var errOutcomeUnknown = directory.Errorf(directory.ErrUnavailable, "the database did not confirm a COMMIT, and the outcome is unknown")
 
 // errRows says that a statement touched other rows than the verb decided on.
 func errRows(got int64, want int) error {
@@ -178,8 +183,22 @@ func (w *sqliteWriter) beginTx(ctx context.Context) (*sql.Tx, error) {
 	if err != nil {
 		// The connection may be to blame, so the next caller gets another.
 		_ = w.drop()
+		return nil, err
 	}
-	return tx, err
+	if err := w.checkVersion(ctx); err != nil {
+		_ = tx.Rollback()
+		return nil, err
+	}
+	return tx, nil
+}
+
+// checkVersion returns an error if the program must not write to the database.
+func (w *sqliteWriter) checkVersion(ctx context.Context) error {
+	var lowest int64
+	if err := queryRow(context.WithoutCancel(ctx), w.q, lowestWriter, nil, []any{&lowest}); err != nil {
+		return err
+	}
+	return checkWriter(lowest)
 }
 
 // drop closes the connection, if there is one.
@@ -204,9 +223,10 @@ func (w *sqliteWriter) close() error {
 // sqliteSession is a turn of the writer.
 type sqliteSession struct {
 	*prepared
-	tx      *sql.Tx
-	check   func() error // of the files that were written
-	release func()
+	tx        *sql.Tx
+	check     func() error // of the files that were written
+	release   func()
+	abandoned bool // a commit goes on by itself, and then ends the session
 }
 
 // run implements session. There is no round trip to be saved.
@@ -238,17 +258,40 @@ func (s *sqliteSession) runOne(ctx context.Context, st *statement) error {
 	return err
 }
 
+// commit implements session. A disk that hangs cannot be interrupted: the caller goes
+// on without it, and the connection belongs to the commit until that ends.
 func (s *sqliteSession) commit(ctx context.Context, last []statement) error {
-	if err := s.run(context.WithoutCancel(ctx), last); err != nil {
+	done := make(chan error, 1)
+	go func() {
+		err := s.run(context.WithoutCancel(ctx), last)
+		if err == nil {
+			err = s.tx.Commit()
+		}
+		if err == nil {
+			err = s.check()
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
 		return err
+	case <-ctx.Done():
+		s.abandoned = true
+		go func() {
+			<-done
+			s.close()
+		}()
+		return fmt.Errorf("%w: %w", errOutcomeUnknown, ctx.Err())
 	}
-	if err := s.tx.Commit(); err != nil {
-		return err
-	}
-	return s.check()
 }
 
 func (s *sqliteSession) end() {
+	if !s.abandoned {
+		s.close()
+	}
+}
+
+func (s *sqliteSession) close() {
 	_ = s.tx.Rollback() // after a commit it does nothing
 	s.release()
 }

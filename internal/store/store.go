@@ -9,8 +9,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,6 +40,12 @@ type Store struct {
 	running  running
 	writes   atomic.Int64 // transactions that write
 	paging   paging
+	share    *share   // for transactions that write; nil for SQLite
+	turns    *share   // for the admission of calls; nil for SQLite
+	monitor  *monitor // of a server on PostgreSQL
+	pooler   bool     // between this program and PostgreSQL
+
+	commitGrace time.Duration
 }
 
 // Options change how a database is opened. The zero value is right for
@@ -48,9 +56,11 @@ type Options struct {
 	// ReadOnly is for a caller that only reads. A SQLite database can then be read where
 	// its file or its directory cannot be written. It changes nothing on PostgreSQL.
 	ReadOnly bool
-	// Serve is set by a server: there is one at a time to a SQLite database. It
-	// changes nothing on PostgreSQL.
+	// Serve is set by a server. There is one at a time to a SQLite database. On
+	// PostgreSQL it watches the database server on a connection of its own.
 	Serve bool
+	// CommitGrace is how much longer than its context a COMMIT may take; 0 for 10 s.
+	CommitGrace time.Duration
 	// Clock replaces time.Now in tests.
 	Clock func() time.Time
 	// Trace is called with the text of each statement before it runs. Tests
@@ -69,7 +79,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	}
 	var err error
 	if IsPostgres(dsn) {
-		err = s.openPostgres(ctx, dsn)
+		err = s.openPostgres(ctx, dsn, opts)
 	} else if scheme, _, isURL := strings.Cut(dsn, "://"); isURL { // the rest may hold a password
 		err = fmt.Errorf("a database cannot be at %s://: give the path of a SQLite file, or a postgres:// URL", scheme)
 	} else {
@@ -78,14 +88,27 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.trace, s.paging = opts.Trace, pagingDefaults
+	s.trace, s.paging, s.commitGrace = opts.Trace, pagingDefaults, cmp.Or(opts.CommitGrace, defaultCommitGrace)
 	s.ids = newAllocator(s.reserveIDs)
 	s.writable.note(s.clock())
 	return s, nil
 }
 
-// Close waits for running statements and closes all connections.
-func (s *Store) Close() error { return s.close() }
+// closeTimeout is how long Close waits for connections that are in use.
+const closeTimeout = 10 * time.Second
+
+// Close waits for running statements and closes all connections. It returns an error
+// after 10 seconds if connections are still in use.
+func (s *Store) Close() error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(closeTimeout):
+		return errors.New("close the database: connections are still in use")
+	}
+}
 
 // Engine names the database engine: "sqlite" or "postgres".
 func (s *Store) Engine() string { return s.engine.name }
@@ -95,12 +118,6 @@ func (s *Store) Now() time.Time { return s.clock().UTC().Truncate(time.Microseco
 
 // Writes counts the transactions that write of this process.
 func (s *Store) Writes() int64 { return s.writes.Load() }
-
-// Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return s.row(ctx, "SELECT 1").Scan(&one)
-}
 
 // querier is what *sql.DB, *sql.Tx and prepared have in common.
 type querier interface {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"time"
 
 	"roster/internal/directory"
 )
@@ -32,6 +33,7 @@ type Tx struct {
 	users   int // by how many the account has more
 	nextID  int64
 	endID   int64
+	replay  bool // of an earlier call, without an audit record
 }
 
 // writeAttempts is how often a transaction is run that the database rolls back
@@ -53,6 +55,11 @@ func (s *Store) Write(ctx context.Context, c Change, fn func(*Tx) error) error {
 	if err != nil {
 		return err
 	}
+	leave, err := s.share.enter(ctx, c.Account)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	for range writeAttempts {
 		err = s.writeOnce(ctx, c, first, fn)
 		if !errors.Is(err, errRolledBack) {
@@ -74,6 +81,9 @@ func (s *Store) writeOnce(ctx context.Context, c Change, first int64, fn func(*T
 		tx.reader = reader{q: tx, engine: r.engine, trace: r.trace}
 		if err := fn(tx); err != nil {
 			return nil, err
+		}
+		if tx.replay {
+			return tx.queue, nil
 		}
 		err := tx.writeAudit(ctx)
 		return tx.queue, err
@@ -107,11 +117,33 @@ func (s *Store) transact(ctx context.Context, fn func(*reader, session) (last []
 	if err := ctx.Err(); err != nil {
 		return s.engine.mapError(err)
 	}
-	if err := sess.commit(ctx, last); err != nil {
+	limited, cancel := s.commitContext(ctx)
+	defer cancel()
+	if err := sess.commit(limited, last); err != nil {
 		return s.engine.mapError(err)
 	}
 	s.writable.note(s.clock())
 	return nil
+}
+
+const (
+	// defaultCommitGrace is how much longer than its context a call may take for its
+	// COMMIT, which is not to be given up in the moment that it was sent.
+	defaultCommitGrace = 10 * time.Second
+	// commitTimeout is how long a COMMIT may take when the context has no deadline.
+	commitTimeout = time.Minute
+)
+
+// commitContext bounds a COMMIT. It does not end when ctx is cancelled.
+func (s *Store) commitContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	end := time.Now().Add(commitTimeout)
+	if deadline, ok := ctx.Deadline(); ok {
+		end = time.Now().Add(s.commitGrace)
+		if deadline.After(end) {
+			end = deadline
+		}
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), end)
 }
 
 // ID returns a fresh internal key from those the Change asked for.

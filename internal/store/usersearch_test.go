@@ -264,6 +264,7 @@ func backToVersion8(f *fixture) {
 		"ALTER TABLE audit_heads DROP COLUMN users", "DROP INDEX audit_records_person",
 		"DROP INDEX member_profiles_name", "DROP INDEX member_profiles_status",
 		"ALTER TABLE member_profiles DROP COLUMN search_text", "ALTER TABLE member_profiles DROP COLUMN sort_name",
+		"DROP TABLE schema_compatibility",
 		"ALTER TABLE removals DROP COLUMN note", "ALTER TABLE removals DROP COLUMN run",
 		"DROP TABLE password_params", "DROP TABLE member_passwords", "DROP INDEX password_links_member",
 		"CREATE TABLE person_passwords (person_id BIGINT NOT NULL PRIMARY KEY, hash TEXT NOT NULL, changed_at BIGINT NOT NULL)",

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"path/filepath"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"roster/internal/directory"
@@ -136,4 +138,62 @@ func TestStatementsDoNotWaitForAConnection(t *testing.T) {
 	if one.err != nil || other.err != nil || one.stmt != other.stmt {
 		t.Errorf("two who prepare the same: %v and %v", one, other)
 	}
+}
+
+// A commit to a disk that hangs ends with its caller's time. The connection is not
+// used by anybody else until the disk answers.
+func TestCommitToADiskThatHangs(t *testing.T) {
+	t.Parallel()
+	s, err := Open(context.Background(), filepath.Join(t.TempDir(), "roster.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	begun, err := s.begin(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangs := make(chan struct{})
+	sess := begun.(*sqliteSession) //nolint:forcetypeassert // of SQLite
+	check := sess.check
+	sess.check = func() error {
+		<-hangs
+		return check()
+	}
+	if err := sess.commit(ended(), nil); !errors.Is(err, errOutcomeUnknown) || !errors.Is(err, directory.ErrUnavailable) {
+		t.Errorf("the commit ended with %v", err)
+	}
+	sess.end()
+	if _, err := s.begin(ended()); err == nil {
+		t.Error("a transaction begins on the connection of a commit that goes on")
+	}
+	close(hangs)
+	next, err := s.begin(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.end()
+}
+
+// Closing a database ends within its bound although a connection is in use.
+func TestCloseEndsAlthoughAConnectionIsInUse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		s := &Store{close: func() error {
+			<-free
+			return nil
+		}}
+		began := time.Now()
+		if err := s.Close(); err == nil || time.Since(began) != closeTimeout {
+			t.Errorf("closed after %v: %v", time.Since(began), err)
+		}
+		close(free)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -72,11 +72,36 @@ func (w *writability) end(now time.Time, err error) error {
 	return err
 }
 
-// CheckWritable reports whether the database can be written: on SQLite by writing
+// Ready returns nil while this program can read and write the database. A server on
+// PostgreSQL asks on a connection of its own, so that it gets an answer while all
+// others are in use. The error wraps directory.ErrUnavailable, unless the schema is
+// not the one that this version needs.
+func (s *Store) Ready(ctx context.Context) error {
+	if s.monitor != nil {
+		return s.monitor.check(ctx)
+	}
+	var lowest int64
+	version, err := s.currentVersion(ctx)
+	if err == nil {
+		err = s.row(ctx, lowestWriter).Scan(&lowest)
+	}
+	if err == nil {
+		err = checkVersions(version, lowest)
+	}
+	if err != nil {
+		return err
+	}
+	return s.checkWritable(ctx)
+}
+
+// errReadOnlyServer says that a PostgreSQL server takes no writes.
+var errReadOnlyServer = directory.Errorf(directory.ErrUnavailable, "the database cannot be written: the server is a standby, or read only")
+
+// checkWritable reports whether the database can be written: on SQLite by writing
 // to it, on PostgreSQL by asking whether the server takes writes. While others
 // commit it does nothing, and it looks every few seconds at most, however often it
 // is called. The error wraps directory.ErrUnavailable.
-func (s *Store) CheckWritable(ctx context.Context) error {
+func (s *Store) checkWritable(ctx context.Context) error {
 	due, err := s.writable.begin(s.clock())
 	if !due {
 		return err
@@ -84,7 +109,7 @@ func (s *Store) CheckWritable(ctx context.Context) error {
 	return s.writable.end(s.clock(), wrapf(s.engine.mapError(s.tryWrite(ctx)), "the database cannot be written"))
 }
 
-// tryWrite is the check of CheckWritable.
+// tryWrite is the check of checkWritable.
 func (s *Store) tryWrite(ctx context.Context) error {
 	if s.engine.oneWriter() {
 		return s.tryWriteSQLite(ctx)
@@ -92,7 +117,7 @@ func (s *Store) tryWrite(ctx context.Context) error {
 	var readOnly string // on a standby, too
 	err := s.row(ctx, "SELECT current_setting('transaction_read_only')").Scan(&readOnly)
 	if err == nil && readOnly != "off" {
-		err = directory.Errorf(directory.ErrUnavailable, "the server is a standby, or read only")
+		err = errReadOnlyServer
 	}
 	return err
 }

@@ -41,6 +41,7 @@ type postgresServer struct {
 	port       int
 	admin      *sql.DB
 	cmd        *exec.Cmd // nil while it does not run
+	settings   []string  // more of them, as name=value
 }
 
 var (
@@ -186,9 +187,16 @@ func Share() (variables []string, stop func(), err error) {
 	return []string{programVariable + "=" + program, postgresVariable + "=" + strconv.Itoa(s.port)}, stop, nil
 }
 
-// initPostgres makes the data of a server in a directory of its own, and finds
-// a port for it. With an error nothing is left behind.
-func initPostgres() (_ *postgresServer, err error) {
+// initPostgres creates the data of a server in a directory of its own.
+func initPostgres() (*postgresServer, error) {
+	return newServer(func(s *postgresServer) error {
+		return s.tool("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	})
+}
+
+// newServer makes a directory for a server, lets fill create the data in it, and finds
+// a free port. With an error nothing is left behind.
+func newServer(fill func(*postgresServer) error) (_ *postgresServer, err error) {
 	s := &postgresServer{}
 	defer func() {
 		if err != nil {
@@ -204,17 +212,25 @@ func initPostgres() (_ *postgresServer, err error) {
 	if s.credential, err = serverUser(s.dir); err != nil {
 		return nil, err
 	}
-	initdb := exec.Command(filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.Dir = s.dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	if err := fill(s); err != nil {
+		return nil, err
 	}
 	if s.port, err = freePort(); err != nil {
 		return nil, err
 	}
 	s.admin, err = sql.Open("pgx", s.dsn("postgres"))
 	return s, err
+}
+
+// tool runs a program of PostgreSQL as the server's user.
+func (s *postgresServer) tool(name string, args ...string) error {
+	cmd := exec.Command(filepath.Join(s.bin, name), args...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
 }
 
 func (s *postgresServer) data() string { return filepath.Join(s.dir, "data") }
@@ -227,9 +243,15 @@ func (s *postgresServer) start() error {
 		flush = "on"
 	}
 	// synchronous_commit stays on, as the product demands.
-	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync="+flush, "-c", "full_page_writes="+flush,
-		"-c", "max_connections=300", "-c", "autovacuum=off", "-c", "log_min_messages=fatal")
+	args := []string{
+		"-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.dir,
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=" + flush, "-c", "full_page_writes=" + flush,
+		"-c", "max_connections=300", "-c", "autovacuum=off", "-c", "log_min_messages=fatal",
+	}
+	for _, setting := range s.settings {
+		args = append(args, "-c", setting)
+	}
+	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), args...)
 	s.cmd.Dir = s.dir
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential, Pdeathsig: syscall.SIGQUIT}
 	if err := startOnOwnThread(s.cmd); err != nil {

@@ -11,6 +11,7 @@ import (
 type Postgres struct {
 	t      testing.TB
 	server *postgresServer
+	frozen []int // processes
 }
 
 // StopMode says how a server stops.
@@ -31,8 +32,15 @@ func StartPostgres(t testing.TB) *Postgres {
 	if err != nil {
 		t.Fatalf("set up PostgreSQL: %v", err)
 	}
-	p := &Postgres{t, s}
+	return run(t, s)
+}
+
+// run starts a server that ends with the test.
+func run(t testing.TB, s *postgresServer) *Postgres {
+	t.Helper()
+	p := &Postgres{t: t, server: s}
 	t.Cleanup(func() {
+		p.Thaw()
 		p.Stop(StopImmediate)
 		s.admin.Close()
 		os.RemoveAll(s.dir)

@@ -1,0 +1,208 @@
+package publicapi_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"roster/internal/publicapi"
+	"roster/internal/rostertest"
+	"roster/internal/storetest"
+)
+
+// shortBounds let a call that hangs end soon.
+func shortBounds() rostertest.Options {
+	return rostertest.Options{Limits: publicapi.Limits{CallTimeout: 2 * time.Second}, CommitGrace: time.Second}
+}
+
+// A COMMIT that waits for a synchronous standby which is gone ends within a bound: 503,
+// and the log says that the outcome is unknown. It is not cancelled, since PostgreSQL
+// would then commit without the standby. A replay is answered only when it is as
+// durable as the standby makes it, even after an operator has cancelled the wait.
+func TestCommitThatWaitsForAStandby(t *testing.T) {
+	t.Parallel()
+	pg := storetest.StartPostgres(t)
+	w := start(t, pg.New(), shortBounds())
+	sql := storetest.SQL(t, w.DSN)
+	if _, err := sql.Exec("SET synchronous_commit = local"); err != nil { // of this test's own connection
+		t.Fatal(err)
+	}
+	waiting := func() (n int) {
+		if err := sql.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	pg.Set("synchronous_standby_names", "gone")
+	eventually(t, "the setting", func() bool {
+		var names string
+		return sql.QueryRow("SHOW synchronous_standby_names").Scan(&names) == nil && names == "gone"
+	})
+
+	got := w.keyed("k", "", emails(ann))
+	w.compare(got, 503, unavailable, header1("Retry-After", "5"))
+	w.logSays(got.Header.Get("X-Request-Id"), "the outcome is unknown")
+	if waiting() == 0 {
+		t.Fatal("the COMMIT does not wait any more: the server has cancelled it")
+	}
+	w.compare(w.keyed("k", "", emails(ann)), 409, keyRunning, nil)
+
+	if _, err := sql.Exec(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'`); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the COMMIT without the standby", func() bool {
+		var n int
+		return sql.QueryRow(`SELECT COUNT(*) FROM idempotency_keys`).Scan(&n) == nil && n == 1
+	})
+	got = w.keyed("k", "", emails(ann))
+	w.compare(got, 503, unavailable, header1("Retry-After", "5"))
+
+	pg.Set("synchronous_standby_names", "")
+	eventually(t, "the replay", func() bool {
+		got = w.keyed("k", "", emails(ann))
+		return got.Status == 200
+	})
+	w.compare(got, 200, removed, header1("Idempotency-Replayed", "true"))
+}
+
+// A wait for a standby that an operator cancels while the caller still waits is no
+// success: the server commits and warns that a failover would lose the transaction.
+func TestCancelledWaitForAStandbyIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	pg := storetest.StartPostgres(t)
+	w := start(t, pg.New(), rostertest.Options{})
+	sql := storetest.SQL(t, w.DSN)
+	pg.Set("synchronous_standby_names", "gone")
+	done := make(chan rostertest.Answer)
+	go func() { done <- w.Remove(w.app, emails(ann)) }()
+	eventually(t, "a COMMIT that waits", func() bool {
+		var cancelled bool
+		err := sql.QueryRow(`SELECT COALESCE(bool_or(pg_cancel_backend(pid)), false) FROM pg_stat_activity
+WHERE wait_event = 'SyncRep' AND query = 'COMMIT'`).Scan(&cancelled)
+		return err == nil && cancelled
+	})
+	got := <-done
+	pg.Set("synchronous_standby_names", "")
+	w.compare(got, 503, unavailable, header1("Retry-After", "5"))
+}
+
+// failoverTest removes users while a PostgreSQL server is replaced by its standby.
+type failoverTest struct {
+	*testing.T
+	server  *rostertest.Server
+	account string
+	app     rostertest.App
+
+	next     atomic.Int64
+	stop     chan struct{}
+	answered atomic.Int64
+
+	mu    sync.Mutex
+	acked []string
+}
+
+const failoverUsers = 4000
+
+func newFailoverTest(t *testing.T, dsn string) *failoverTest {
+	t.Helper()
+	// The bounds are those of a server in use.
+	f := &failoverTest{T: t, server: rostertest.Start(t, dsn, rostertest.Options{}), stop: make(chan struct{})}
+	f.account = f.server.Account("owner@example.com")
+	f.app = f.server.App(f.account)
+	people := make([]rostertest.Person, failoverUsers)
+	for i := range people {
+		people[i].Email = f.email(i)
+	}
+	f.server.Import(f.account, people...)
+	return f
+}
+
+func (f *failoverTest) email(i int) string { return fmt.Sprintf("u%d@example.com", i) }
+
+// remove removes one user after the other until the test stops it.
+func (f *failoverTest) remove() {
+	for {
+		select {
+		case <-f.stop:
+			return
+		default:
+		}
+		n := int(f.next.Add(1))
+		if n >= failoverUsers {
+			return
+		}
+		email := f.email(n)
+		switch got := f.server.Remove(f.app, emails(email)); {
+		case got.Status == 200 && got.Body == removed:
+			f.mu.Lock()
+			f.acked = append(f.acked, email)
+			f.mu.Unlock()
+			f.answered.Add(1)
+		case got.Status == 503:
+			time.Sleep(10 * time.Millisecond) // as a client would, if shorter
+		default:
+			f.Errorf("%s: answered %d %s", email, got.Status, got.Body)
+			return
+		}
+	}
+}
+
+// awaitMore waits for n more removals to be acknowledged.
+func (f *failoverTest) awaitMore(what string, n int64) {
+	f.Helper()
+	want := f.answered.Load() + n
+	eventually(f.T, what, func() bool { return f.answered.Load() >= want })
+}
+
+// When a primary freezes, a synchronous standby is promoted, and the database URL names
+// both, the server works again by itself, and no acknowledged removal is lost. The
+// frozen primary does not hold connections, and no call reaches it when it thaws.
+func TestFailoverAgainstCalls(t *testing.T) {
+	t.Parallel()
+	primary := storetest.StartPostgres(t)
+	dsn := primary.New()
+	standby := primary.StartStandby()
+	primary.Set("synchronous_standby_names", "standby")
+	f := newFailoverTest(t, storetest.MultiHost(dsn, primary, standby))
+	var callers sync.WaitGroup
+	for range 24 { // more than the pool has connections
+		callers.Go(f.remove)
+	}
+	f.awaitMore("removals on the primary", 50)
+
+	primary.Freeze()
+	standby.Promote()
+	promoted := time.Now()
+	f.awaitMore("removals on the promoted standby", 50)
+	t.Logf("works again %v after the promotion", time.Since(promoted))
+	if ready := f.server.Do(rostertest.Request{Method: "GET", Path: "/readyz"}); ready.Status != 200 {
+		t.Errorf("/readyz answers %d after the promotion", ready.Status)
+	}
+	primary.Thaw()
+	f.awaitMore("removals beside the thawed primary", 50)
+	close(f.stop)
+	callers.Wait()
+
+	var left []string
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	rows, err := storetest.SQL(t, standby.On(dsn)).Query(`SELECT m.email_key FROM live_members m WHERE m.email_key = ANY(string_to_array($1, ' '))`,
+		strings.Join(f.acked, " "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var email string
+		if err := rows.Scan(&email); err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, email)
+	}
+	if len(left) > 0 || rows.Err() != nil {
+		t.Errorf("%d of %d acknowledged removals are lost: %v %v", len(left), len(f.acked), left, rows.Err())
+	}
+}
