@@ -282,9 +282,12 @@ func backToVersion8(f *fixture) {
 func TestMissingExtensionIsNamed(t *testing.T) {
 	t.Parallel()
 	dsn := storetest.Empty(t, "postgres")
-	storetest.Exec(t, dsn, "CREATE ROLE plain LOGIN")
-	storetest.Exec(t, dsn, "GRANT CREATE, USAGE ON SCHEMA public TO plain")
-	s := storetest.Open(t, strings.Replace(dsn, "postgres@", "plain@", 1), store.Options{})
+	var database string
+	must(t, storetest.SQL(t, dsn).QueryRow("SELECT current_database()").Scan(&database))
+	role := "plain_" + database // roles belong to the server, which may serve several runs
+	storetest.Exec(t, dsn, "CREATE ROLE "+role+" LOGIN")
+	storetest.Exec(t, dsn, "GRANT CREATE, USAGE ON SCHEMA public TO "+role)
+	s := storetest.Open(t, strings.Replace(dsn, "postgres@", role+"@", 1), store.Options{})
 	if err := s.Migrate(context.Background()); err == nil || !strings.Contains(err.Error(), "let a superuser run CREATE EXTENSION pg_trgm") {
 		t.Errorf("%v", err)
 	}
