@@ -40,14 +40,14 @@ var auditMutants = []mutant{
 		name: "a log that was rebuilt passes for that of a checkpoint",
 		in:   "internal/store.reader.CheckCheckpoints",
 		from: `!bytes.Equal(hash, c.Hash)`,
-		to:   `false`,
+		to:   `!bytes.Equal(hash, c.Hash) && false`,
 		test: "internal/store.TestTamperingIsFound",
 	},
 	{
 		name: "a checkpoint with a wrong signature is believed",
 		in:   "internal/roster.readCheckpoints",
 		from: `if !signed {`,
-		to:   `if false {`,
+		to:   `if !signed && false {`,
 		test: "internal/cli.TestScripts/sqlite/audit",
 	},
 	{

@@ -47,7 +47,7 @@ var removalMutants = []mutant{
 		name: "a job reports a user named by both ids as not found",
 		in:   "internal/roster.chunk.read",
 		from: `ref.Kind == directory.ByOrgUserID && met[key]`,
-		to:   `false`,
+		to:   `met[key] && false`,
 		test: "internal/roster.TestJobIsThatOfACall",
 	},
 	{
@@ -148,7 +148,7 @@ var restoreMutants = []mutant{
 		name: "a user is restored although somebody has the address again",
 		in:   "internal/directory.Selection.DecideRestoration",
 		from: `case exists:`,
-		to:   `case false:`,
+		to:   `case exists && false:`,
 		test: "internal/publicapi.TestRestore",
 	},
 	{
