@@ -92,10 +92,12 @@ WHERE wait_event = 'SyncRep' AND query = 'COMMIT'`).Scan(&cancelled)
 // failoverTest removes users while a PostgreSQL server is replaced by its standby.
 type failoverTest struct {
 	*testing.T
-	server  *rostertest.Server
-	account string
-	app     rostertest.App
+	primary, standby *storetest.Postgres
+	dsn              string // on the primary alone
+	server           *rostertest.Server
+	app              rostertest.App
 
+	callers  sync.WaitGroup
 	next     atomic.Int64
 	stop     chan struct{}
 	answered atomic.Int64
@@ -104,19 +106,30 @@ type failoverTest struct {
 	acked []string
 }
 
-const failoverUsers = 4000
+const failoverUsers = 8000
 
-func newFailoverTest(t *testing.T, dsn string) *failoverTest {
+// newFailoverTest starts a primary, a standby, and a server with the bounds of one in
+// use, to which callers send removals until the test ends.
+func newFailoverTest(t *testing.T, synchronous bool) *failoverTest {
 	t.Helper()
-	// The bounds are those of a server in use.
-	f := &failoverTest{T: t, server: rostertest.Start(t, dsn, rostertest.Options{}), stop: make(chan struct{})}
-	f.account = f.server.Account("owner@example.com")
-	f.app = f.server.App(f.account)
+	f := &failoverTest{T: t, primary: storetest.StartPostgres(t), stop: make(chan struct{})}
+	f.dsn = f.primary.New()
+	f.standby = f.primary.StartStandby()
+	if synchronous {
+		f.primary.Set("synchronous_standby_names", "standby")
+	}
+	f.server = rostertest.Start(t, storetest.MultiHost(f.dsn, f.primary, f.standby), rostertest.Options{})
+	account := f.server.Account("owner@example.com")
+	f.app = f.server.App(account)
 	people := make([]rostertest.Person, failoverUsers)
 	for i := range people {
 		people[i].Email = f.email(i)
 	}
-	f.server.Import(f.account, people...)
+	f.server.Import(account, people...)
+	for range 24 { // more than the pool has connections
+		f.callers.Go(f.remove)
+	}
+	f.awaitMore("removals on the primary", 50)
 	return f
 }
 
@@ -125,26 +138,25 @@ func (f *failoverTest) email(i int) string { return fmt.Sprintf("u%d@example.com
 // remove removes one user after the other until the test stops it.
 func (f *failoverTest) remove() {
 	for {
+		n := int(f.next.Add(1))
 		select {
 		case <-f.stop:
 			return
 		default:
 		}
-		n := int(f.next.Add(1))
 		if n >= failoverUsers {
 			return
 		}
-		email := f.email(n)
-		switch got := f.server.Remove(f.app, emails(email)); {
+		switch got := f.server.Remove(f.app, emails(f.email(n))); {
 		case got.Status == 200 && got.Body == removed:
 			f.mu.Lock()
-			f.acked = append(f.acked, email)
+			f.acked = append(f.acked, f.email(n))
 			f.mu.Unlock()
 			f.answered.Add(1)
 		case got.Status == 503:
-			time.Sleep(10 * time.Millisecond) // as a client would, if shorter
+			time.Sleep(50 * time.Millisecond) // a client waits, too
 		default:
-			f.Errorf("%s: answered %d %s", email, got.Status, got.Body)
+			f.Errorf("answered %d %s", got.Status, got.Body)
 			return
 		}
 	}
@@ -157,52 +169,68 @@ func (f *failoverTest) awaitMore(what string, n int64) {
 	eventually(f.T, what, func() bool { return f.answered.Load() >= want })
 }
 
-// When a primary freezes, a synchronous standby is promoted, and the database URL names
-// both, the server works again by itself, and no acknowledged removal is lost. The
-// frozen primary does not hold connections, and no call reaches it when it thaws.
-func TestFailoverAgainstCalls(t *testing.T) {
-	t.Parallel()
-	primary := storetest.StartPostgres(t)
-	dsn := primary.New()
-	standby := primary.StartStandby()
-	primary.Set("synchronous_standby_names", "standby")
-	f := newFailoverTest(t, storetest.MultiHost(dsn, primary, standby))
-	var callers sync.WaitGroup
-	for range 24 { // more than the pool has connections
-		callers.Go(f.remove)
+// end stops the callers and returns how many of the acknowledged removals the promoted
+// standby does not have.
+func (f *failoverTest) end() (lost int) {
+	f.Helper()
+	close(f.stop)
+	f.callers.Wait()
+	err := storetest.SQL(f, f.standby.On(f.dsn)).QueryRow(`SELECT COUNT(*) FROM live_members WHERE email_key = ANY(string_to_array($1, ' '))`,
+		strings.Join(f.acked, " ")).Scan(&lost)
+	if err != nil {
+		f.Fatal(err)
 	}
-	f.awaitMore("removals on the primary", 50)
+	return lost
+}
 
-	primary.Freeze()
-	standby.Promote()
+// When a primary hangs, its synchronous standby is promoted, and the database URL names
+// both, the server works again by itself, and no acknowledged removal is lost. No call
+// reaches the earlier primary when it goes on.
+func TestFailoverFromAServerThatHangsAgainstCalls(t *testing.T) {
+	t.Parallel()
+	f := newFailoverTest(t, true)
+	f.primary.Freeze()
+	f.standby.Promote()
 	promoted := time.Now()
 	f.awaitMore("removals on the promoted standby", 50)
 	t.Logf("works again %v after the promotion", time.Since(promoted))
 	if ready := f.server.Do(rostertest.Request{Method: "GET", Path: "/readyz"}); ready.Status != 200 {
 		t.Errorf("/readyz answers %d after the promotion", ready.Status)
 	}
-	primary.Thaw()
-	f.awaitMore("removals beside the thawed primary", 50)
-	close(f.stop)
-	callers.Wait()
+	f.primary.Thaw()
+	f.awaitMore("removals beside the earlier primary", 50)
+	if lost := f.end(); lost > 0 {
+		t.Errorf("%d acknowledged removals are lost", lost)
+	}
+}
 
-	var left []string
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	rows, err := storetest.SQL(t, standby.On(dsn)).Query(`SELECT m.email_key FROM live_members m WHERE m.email_key = ANY(string_to_array($1, ' '))`,
-		strings.Join(f.acked, " "))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var email string
-		if err := rows.Scan(&email); err != nil {
-			t.Fatal(err)
-		}
-		left = append(left, email)
-	}
-	if len(left) > 0 || rows.Err() != nil {
-		t.Errorf("%d of %d acknowledged removals are lost: %v %v", len(left), len(f.acked), left, rows.Err())
+// When a primary crashes while its standby is behind, no acknowledged removal is lost if the
+// standby is synchronous: the calls wait for it. The control shows that the test sees
+// what an asynchronous standby loses.
+func TestFailoverToAStandbyThatIsBehindAgainstCalls(t *testing.T) {
+	t.Parallel()
+	for _, synchronous := range []bool{true, false} {
+		t.Run(fmt.Sprintf("synchronous %v", synchronous), func(t *testing.T) {
+			t.Parallel()
+			f := newFailoverTest(t, synchronous)
+			f.standby.Stop(storetest.StopImmediate)
+			if synchronous {
+				sql := storetest.SQL(t, f.dsn)
+				eventually(t, "a COMMIT that waits for the standby", func() bool {
+					var waits bool
+					err := sql.QueryRow(`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT')`).Scan(&waits)
+					return err == nil && waits
+				})
+			} else {
+				f.awaitMore("removals that the standby does not get", 50)
+			}
+			f.primary.Stop(storetest.StopImmediate)
+			f.standby.Start()
+			f.standby.Promote()
+			f.awaitMore("removals on the promoted standby", 50)
+			if lost := f.end(); (lost == 0) != synchronous {
+				t.Errorf("%d of %d acknowledged removals are lost", lost, len(f.acked))
+			}
+		})
 	}
 }
