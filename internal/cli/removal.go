@@ -20,51 +20,29 @@ import (
 
 func (e *env) removalCommand() *cobra.Command {
 	return group("removal", "Look at removals, cancel or undo them, and end the time for that",
-		e.removalListCommand(), e.removalShowCommand(), e.removalCancelCommand(), e.removalRestoreCommand(), e.removalPurgeCommand())
-}
-
-// windowFlag adds --restore-window, of which setWindow makes options.
-func windowFlag(cmd *cobra.Command, window *time.Duration) {
-	cmd.Flags().DurationVar(window, "restore-window", roster.DefaultRestoreWindow,
-		"how long removed users are kept before they are erased; 0 erases at once")
-}
-
-func setWindow(o *roster.Options, window time.Duration) error {
-	if window < 0 {
-		return usagef("--restore-window must not be negative")
-	}
-	o.RestoreWindow, o.EraseAtOnce = window, window == 0
-	return nil
+		e.removalListCommand(), e.removalShowCommand(), e.removalCancelCommand(), e.removalRestoreCommand(),
+		e.removalShortenCommand(), e.removalPurgeCommand())
 }
 
 // removalCmd is a command about an account's removals.
 type removalCmd struct {
 	env     *env
 	account string
-	window  time.Duration
 }
 
 func (c *removalCmd) add(cmd *cobra.Command) {
 	c.env.databaseFlag(cmd)
 	cmd.Flags().StringVar(&c.account, "account", "", "id of the account")
-	windowFlag(cmd, &c.window)
 }
 
-// with opens the directory with the restore window of the flag.
+// with opens the directory.
 func (c *removalCmd) with(ctx context.Context, fn func(*roster.Roster) error) error {
-	return c.open(ctx, roster.Options{MustExist: true}, fn)
+	return c.env.with(ctx, roster.Options{MustExist: true}, fn)
 }
 
 // read is with for a command that only reads.
 func (c *removalCmd) read(ctx context.Context, fn func(*roster.Roster) error) error {
-	return c.open(ctx, roster.Options{MustExist: true, ReadOnly: true}, fn)
-}
-
-func (c *removalCmd) open(ctx context.Context, o roster.Options, fn func(*roster.Roster) error) error {
-	if err := setWindow(&o, c.window); err != nil {
-		return err
-	}
-	return c.env.with(ctx, o, fn)
+	return c.env.with(ctx, roster.Options{MustExist: true, ReadOnly: true}, fn)
 }
 
 // removalJSON is a removal in results.
@@ -319,7 +297,7 @@ cancelled; to cancel one again does no harm.`,
 // purgeCommand erases removals for good.
 type purgeCommand struct {
 	removalCmd
-	expired, yes bool
+	expired, clockIsRight, yes bool
 }
 
 func (e *env) removalPurgeCommand() *cobra.Command {
@@ -332,18 +310,23 @@ profiles, the refused ids, and the addresses of people whom no account has any
 more. Afterwards nobody of these removals can be restored. Audit records stay:
 they name people by id alone.
 
-With --expired it does what the server does every ten minutes: it erases who was
-removed longer ago than --restore-window, in every account. Give it the window of
-the server: 0 erases everybody who was ever removed.
+With --expired it does what the server does every ten minutes: in every account it
+erases the users of all removals whose restore window has ended, which 'removal
+list' and 'removal show' tell. While the clock of this machine is more than a day
+ahead of the time at which a purge trusted a clock last, it erases nobody: if the
+clock is right, say so by --clock-is-right. The purge of the server, which waits
+for a day otherwise, then goes on as well.
 
 If it is interrupted, run it again: it goes on.`,
 		Example: `  roster removal purge --account 5f0c... rm-...
-  roster removal purge --expired --restore-window 720h`,
+  roster removal purge --expired
+  roster removal purge --expired --clock-is-right`,
 		Args: cobra.ArbitraryArgs, // see run
 		RunE: run(c.run),
 	}
 	c.add(cmd)
 	cmd.Flags().BoolVar(&c.expired, "expired", false, "erase all whose restore window is over; no account and no removal is named")
+	cmd.Flags().BoolVar(&c.clockIsRight, "clock-is-right", false, "with --expired: trust the clock of this machine, however far ahead it is")
 	cmd.Flags().BoolVar(&c.yes, "yes", false, "do not ask before erasing")
 	return cmd
 }
@@ -352,17 +335,30 @@ func (c *purgeCommand) run(ctx context.Context, ids []string) error {
 	switch {
 	case c.expired && len(ids) > 0:
 		return usagef("name removals or give --expired, not both")
+	case c.clockIsRight && !c.expired:
+		return usagef("--clock-is-right goes with --expired")
 	case c.expired:
-		return c.with(ctx, func(r *roster.Roster) error {
-			erased, err := r.PurgeExpired(ctx, auth.Operator())
-			return c.report(erased, err)
-		})
+		return c.with(ctx, func(r *roster.Roster) error { return c.purgeExpired(ctx, r) })
 	case len(ids) == 0:
 		return usagef("REMOVAL_ID is missing: name removals with --account, or give --expired")
 	case c.account == "":
 		return usagef("--account is missing: whose removals are they?")
 	}
 	return c.with(ctx, func(r *roster.Roster) error { return c.purge(ctx, r, ids) })
+}
+
+// purgeExpired erases what is due.
+func (c *purgeCommand) purgeExpired(ctx context.Context, r *roster.Roster) error {
+	if c.clockIsRight {
+		if err := r.TrustClock(ctx, auth.Operator()); err != nil {
+			return err
+		}
+	}
+	erased, err := r.PurgeExpired(ctx, auth.Operator())
+	if errors.Is(err, roster.ErrClockAhead) {
+		err = fmt.Errorf("nobody was erased: %w. If it is right, give --clock-is-right", err)
+	}
+	return c.report(erased, err)
 }
 
 // purge erases the named removals, once all of them are known to be there.

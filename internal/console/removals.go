@@ -26,6 +26,7 @@ const (
 type removalsView struct {
 	directory.RemovalPage
 	Page int // from 1
+	Wait roster.PurgeWait
 }
 
 // Pages is how many there are.
@@ -44,7 +45,7 @@ func (q *request) removalsPage() error {
 	if err != nil {
 		return err
 	}
-	return q.show("removals", "Removals", removalsView{list, page})
+	return q.show("removals", "Removals", removalsView{list, page, q.roster.PurgeWait()})
 }
 
 // removalView is a removal's page.
@@ -54,6 +55,7 @@ type removalView struct {
 	People   directory.RemovedPage
 	From     string // where the page of People begins
 	Now      int64  // the server's time, in microseconds
+	Wait     roster.PurgeWait
 }
 
 // TimeLeft says how long the removal can still be undone.
@@ -105,7 +107,7 @@ func by(r directory.RemovalRecord) string {
 
 func (q *request) removal() (v removalView, err error) {
 	v.RemovalRecord, err = q.roster.Removal(q.r.Context(), q.caller, q.account(), q.values["removal"])
-	v.Now = q.roster.Now().UnixMicro()
+	v.Now, v.Wait = q.roster.Now().UnixMicro(), q.roster.PurgeWait()
 	return v, err
 }
 

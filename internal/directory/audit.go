@@ -26,6 +26,8 @@ const (
 	AuditJobQueued        AuditKind = "removal.queued"
 	AuditJobCancelled     AuditKind = "removal.cancelled"
 	AuditJobFailed        AuditKind = "removal.failed"
+	AuditWindowsLonger    AuditKind = "removals.lengthened"
+	AuditWindowsShorter   AuditKind = "removals.shortened"
 	AuditBotCreated       AuditKind = "bot.created"
 	AuditBotOwner         AuditKind = "bot.owner"
 	AuditBotOwnerLeft     AuditKind = "bot.owner.left"

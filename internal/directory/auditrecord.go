@@ -111,6 +111,8 @@ var auditTexts = map[AuditKind]auditText{
 	AuditJobQueued:        {"Removal Queued", categoryUsers, "{by} queued {object}"},
 	AuditJobCancelled:     {"Removal Cancelled", categoryUsers, "{by} cancelled {object}"},
 	AuditJobFailed:        {"Removal Failed", categoryUsers, "{by} gave {object} up"},
+	AuditWindowsLonger:    {"Restore Windows Lengthened", categoryUsers, "{by} lengthened the time in which removals can be undone"},
+	AuditWindowsShorter:   {"Restore Windows Shortened", categoryUsers, "{by} shortened the time in which removals can be undone"},
 	AuditBotCreated:       {"Bot Created", categoryBots, "{by} created {object}"},
 	AuditBotOwner:         {"Bot Owner", categoryBots, "{by} made {user} the owner of {object}"},
 	AuditBotOwnerLeft:     {"Bot Owner Left", categoryBots, "{by} passed {object} on from {user}"},

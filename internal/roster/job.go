@@ -310,7 +310,7 @@ func (c *chunk) write(ctx context.Context, id directory.RemovalID) (err error) {
 		}
 		c.tx.RecordDetails(details)
 	}
-	if err := c.tx.RemoveSome(ctx, c.job, leaving, c.roster.window == 0); err != nil {
+	if err := c.tx.RemoveSome(ctx, c.job, leaving); err != nil {
 		return err
 	}
 	c.over, err = c.tx.Advance(ctx, c.job, rows, len(c.out.Refused) > 0)

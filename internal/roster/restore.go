@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -229,13 +228,13 @@ func (re *restoration) write(ctx context.Context, tx *store.Tx) error {
 // possible refuses what the restore window or the purge has put an end to. left
 // is how many of those in question are still there.
 func (re *restoration) possible(removal store.LockedRemoval, left int) error {
-	age := re.roster.store.Now().Sub(time.UnixMicro(removal.Finished))
+	until := re.roster.windowEnd(removal.RestorableUntil, removal.Finished)
 	switch {
 	case !removal.State.Over():
 		return directory.Errorf(directory.ErrState, "the removal %s is still %s: cancel it, or wait", re.removal, removal.State)
 	case removal.Purged:
 		return directory.Errorf(directory.ErrGone, "the users of removal %s were erased", re.removal)
-	case re.caller.RequireOperator() != nil && age >= re.roster.window:
+	case re.caller.RequireOperator() != nil && !re.roster.store.Now().Before(until):
 		return directory.Errorf(directory.ErrGone, "the restore window of removal %s is over", re.removal)
 	case re.refs == nil && left != removal.Removed-removal.Restored:
 		return directory.Errorf(directory.ErrGone, "some users of removal %s were erased: name those to restore", re.removal)

@@ -30,8 +30,9 @@ type Roster struct {
 	notes    *notes
 	known    atomic.Pointer[string] // client id of the app that called last
 	options  Options
-	// window is how long a removal can be undone; 0 erases at once.
+	// window is how long a removal that is made now can be undone; 0 erases at once.
 	window time.Duration
+	clock  purgeClock
 	limits directory.RateLimits // of accounts that have none of their own
 	jobs   jobs
 	// restoreAtOnce is how many members one transaction restores at the most.
@@ -71,10 +72,12 @@ type Options struct {
 	Secrets bool
 	// SecretKeyFile is the path of the secret key's file; empty for its usual place.
 	SecretKeyFile string
-	// RestoreWindow is how long a removal can be undone, after which PurgeExpired
-	// erases who was removed; 0 for DefaultRestoreWindow.
+	// RestoreWindow is how long a removal that is made now can be undone, after which
+	// PurgeExpired erases its users; 0 for DefaultRestoreWindow. See AdoptRestoreWindow
+	// about removals that were made before.
 	RestoreWindow time.Duration
-	// EraseAtOnce makes a removal erase in its own transaction, with no way back.
+	// EraseAtOnce makes a removal that is made now erase in its own transaction, with no
+	// way back.
 	EraseAtOnce bool
 	// RateLimits are those of every account that has none of its own; none for
 	// no limit.

@@ -62,7 +62,7 @@ func (s *Store) HotStatements() map[string]string {
 	})
 	maps.Copy(statements, map[string]string{
 		"selectJob": selectJob + s.engine.skipLocked, "selectCounts": selectCounts, "selectJobState": selectJobState + s.engine.lockJob, "selectSpool": selectSpool,
-		"deleteDone": deleteDone, "deleteSpool": deleteSpool, "deleteMet": deleteMet, "moveJob": moveJob, "endJob": endJob, "countChunk": countChunk,
+		"deleteDone": deleteDone, "deleteSpool": deleteSpool, "deleteMet": deleteMet, "moveJob": moveJob, "endJob": endJob, "moveWindow": moveWindow, "countChunk": countChunk,
 		"touchSpool": touchSpool, "queueJob": queueJob, "selectMet": selectMet, "insertMet": insertMet, "selectRefused": selectRefused,
 		"deleteRefusedDetails": deleteRefusedDetails, "deleteRefusals": deleteRefusals,
 	})
@@ -96,7 +96,7 @@ func (s *Store) HotStatements() map[string]string {
 func OrderedStatements() map[string][2]string {
 	return map[string][2]string{
 		"listRemovals":  {listRemovals, "removals_created"},
-		"selectDue":     {selectDue, "removals_unpurged"},
+		"selectDue":     {selectDue, "removals_restorable"},
 		"selectJobs":    {selectJobs, "removal_jobs_spooled"},
 		"countJobs":     {countJobs, "removal_jobs_spooled"},
 		"pageOfMembers": {pageOfMembers, "member_profiles_created"},

@@ -47,7 +47,7 @@ var planArgs = map[string][]string{
 	"selectHead":      {"{account}"},
 	"updateHead":      {"{account}", "2", "x", "1"},
 	"insertLink":      {"{account}", "2", "8", "0", "k", "1", "7", "1", "x", "x", "x"},
-	"selectOpen":      {"{account}", "7"},
+	"selectOpen":      {"{account}", "7", "0"},
 	"selectRemoved":   {"{account}", "7", "500"},
 	"upsertRefusals":  {`[[1,"expired",2,3,"id"]]`},
 	"updateKeyUse":    {"1", "2", "3"},
@@ -166,6 +166,7 @@ var planArgs = map[string][]string{
 	"deleteMet":            {"{account}", "1000001", "40"},
 	"moveJob":              {"{account}", "1000001", "0", "1", "0"},
 	"endJob":               {"{account}", "1000001", "completed", "0", "0"},
+	"moveWindow":           {"{account}", "1000001", "0"},
 	"countChunk":           {"{account}", "1000001", "1", "1", "{}", "1", "1"},
 	"countJobs":            {"{account}"},
 	"touchSpool":           {"{account}", "1000001", "0"},
@@ -338,8 +339,8 @@ func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) 
 		{"console_sessions", "token_hash, public_id, person_id, tenant_id, member_id, chosen, created_at, last_seen_at, expires_at, user_agent", "BIN, TXT, ID, ACC, ID, 1, 0, 0, ID, ''"},
 		{"signin_failures", "slot, failures, last_at", "ID, 1, ACC"},
 		{
-			"removals", "account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at, purged_at",
-			"ACC, ID, TXT, 'k', 0, 1, 1, '{}', 0, CASE WHEN ID % 10 > 0 THEN 0 END",
+			"removals", "account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at, purged_at, restorable_until",
+			"ACC, ID, TXT, 'k', 0, 1, 1, '{}', 0, CASE WHEN ID % 10 > 0 THEN 0 END, 0",
 		},
 		{
 			"audit_chain", "account_id, number, batch_id, created_at, actor_kind, actor_id, removal_id, records, digest, hash",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"roster/internal/directory"
 )
@@ -14,10 +15,10 @@ const (
 	selectDue = `SELECT r.account_id, r.id,
   COALESCE((SELECT COALESCE(b.finished_at, $3) FROM removal_jobs b WHERE b.account_id = r.account_id AND b.id = r.id), $3 - 1) < $3
 FROM accounts a CROSS JOIN removals r
-WHERE r.account_id = a.id AND r.purged_at IS NULL AND r.created_at <= $1
-ORDER BY a.id, r.created_at LIMIT $2 OFFSET $4`
+WHERE r.account_id = a.id AND r.purged_at IS NULL AND r.restorable_until <= $1
+ORDER BY a.id, r.restorable_until LIMIT $2 OFFSET $4`
 	// Not "IS NULL": PostgreSQL would walk the index of what is not purged yet.
-	selectOpen = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
+	selectOpen = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0 AND COALESCE(restorable_until, $3) <= $3`
 	// Any of them: to find the first by id PostgreSQL would look at all each time.
 	selectRemoved = `SELECT m.id, m.person_id FROM (
   SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL LIMIT $3
@@ -47,10 +48,9 @@ type DueRemoval struct {
 	Removal directory.RemovalID
 }
 
-// DueRemovals returns up to limit removals made at or before cutoff, in Unix
-// microseconds, that have not been purged; of jobs those that were over before
-// jobs.
-func (r *reader) DueRemovals(ctx context.Context, cutoff, jobs int64, limit int) (due []DueRemoval, err error) {
+// DueRemovals returns up to limit removals that have not been purged and whose
+// restore window had ended at a time; of jobs those that were over before jobs.
+func (r *reader) DueRemovals(ctx context.Context, at, jobs time.Time, limit int) (due []DueRemoval, err error) {
 	for seen, all := 0, 0; len(due) == 0 && seen == all; all += limit {
 		err := r.each(ctx, func(rows *sql.Rows) error {
 			var d DueRemoval
@@ -63,7 +63,7 @@ func (r *reader) DueRemovals(ctx context.Context, cutoff, jobs int64, limit int)
 				due = append(due, d)
 			}
 			return nil
-		}, selectDue, cutoff, limit, jobs, seen)
+		}, selectDue, at.UnixMicro(), limit, jobs.UnixMicro(), seen)
 		if err != nil {
 			return nil, wrapf(err, "find removals to purge")
 		}
@@ -71,22 +71,22 @@ func (r *reader) DueRemovals(ctx context.Context, cutoff, jobs int64, limit int)
 	return due, nil
 }
 
-// ErrRemovalClosed says that a removal was purged already, as another server may
-// have done just now.
-var ErrRemovalClosed = errors.New("the removal was purged already")
+// ErrRemovalClosed says that a removal is not to be purged: another server has purged
+// it just now, or its restore window was lengthened.
+var ErrRemovalClosed = errors.New("the removal was purged already, or its restore window has not ended")
 
 // Purge erases up to limit memberships that the removal ended, with all that
 // hangs on them, and the addresses of people whom no account has any more. It
 // leaves an audit record for each. With the last of them go the removal's
 // personal details, and the removal is closed. It reports how many memberships
 // it erased and whether the removal is closed now. The error wraps ErrRemovalClosed
-// when another server has closed it.
-func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, limit int) (erased int, closed bool, err error) {
+// when it was closed before, and when its restore window had not ended at a time.
+func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, at time.Time, limit int) (erased int, closed bool, err error) {
 	tx.batch.Removal = removal
 	// Whoever works on a removal has its row to himself; the next one waits, and
 	// then sees what is left.
 	var id directory.RemovalID
-	err = tx.row(ctx, selectOpen+tx.engine.lockRows, tx.account, removal).Scan(&id)
+	err = tx.row(ctx, selectOpen+tx.engine.lockRows, tx.account, removal, at.UnixMicro()).Scan(&id)
 	if errors.Is(err, directory.ErrNotFound) {
 		err = ErrRemovalClosed
 	}

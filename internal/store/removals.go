@@ -15,7 +15,7 @@ const (
   COALESCE((SELECT a.client_id FROM apps a WHERE a.id = r.actor_id AND r.actor_kind = 'app'), ''),
   COALESCE((SELECT p.email_key FROM persons p WHERE p.id = r.actor_id AND r.actor_kind = 'person'), ''),
   r.requested, r.removed, r.restored, r.refused, r.created_at, r.purged_at,
-  r.note, r.run, COALESCE(b.state, 'completed'), CASE WHEN b.id IS NULL THEN r.created_at ELSE b.finished_at END`
+  r.note, r.run, COALESCE(b.state, 'completed'), CASE WHEN b.id IS NULL THEN r.created_at ELSE b.finished_at END, r.restorable_until`
 	ofJob        = ` LEFT JOIN removal_jobs b ON b.account_id = r.account_id AND b.id = r.id`
 	listRemovals = removalColumns + `, ''
 FROM removals r` + ofJob + ` WHERE r.account_id = $1 ORDER BY r.created_at DESC, r.id DESC LIMIT $2 OFFSET $3`
@@ -93,10 +93,10 @@ func (r *reader) Removal(ctx context.Context, account directory.AccountID, publi
 func scanRemoval(rows *sql.Rows) (record directory.RemovalRecord, details string, err error) {
 	var refused string
 	var created int64
-	var purged, finished sql.NullInt64
+	var purged, finished, until sql.NullInt64
 	if err := rows.Scan(&record.ID, &record.PublicID, &record.Actor.Kind, &record.Actor.ID, &record.ClientID, &record.Actor.Label,
 		&record.Requested, &record.Removed, &record.Restored, &refused, &created, &purged,
-		&record.Labels.Note, &record.Labels.Run, &record.State, &finished, &details); err != nil {
+		&record.Labels.Note, &record.Labels.Run, &record.State, &finished, &until, &details); err != nil {
 		return record, "", err
 	}
 	if err := json.Unmarshal([]byte(refused), &record.RefusedByReason); err != nil {
@@ -105,6 +105,9 @@ func scanRemoval(rows *sql.Rows) (record directory.RemovalRecord, details string
 	record.Created = fromMicros(created)
 	if finished.Valid {
 		record.Finished = fromMicros(finished.Int64)
+	}
+	if until.Valid && record.State.Over() {
+		record.RestorableUntil = fromMicros(until.Int64)
 	}
 	if purged.Valid {
 		record.Purged = fromMicros(purged.Int64)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"roster/internal/directory"
 	"roster/internal/excerpt"
@@ -12,7 +13,8 @@ const (
 	// Who joined the job as a table could not lock the removal alone.
 	selectRemoval = `SELECT id, removed, restored, COALESCE(purged_at, 0),
   COALESCE((SELECT b.state FROM removal_jobs b WHERE b.account_id = removals.account_id AND b.id = removals.id), 'completed'),
-  COALESCE((SELECT b.finished_at FROM removal_jobs b WHERE b.account_id = removals.account_id AND b.id = removals.id), created_at)
+  COALESCE((SELECT b.finished_at FROM removal_jobs b WHERE b.account_id = removals.account_id AND b.id = removals.id), created_at),
+  COALESCE(restorable_until, 0)
 FROM removals WHERE account_id = $1 AND public_id = $2`
 
 	// The members of a removal, by its index; see list about the limit.
@@ -80,8 +82,11 @@ type LockedRemoval struct {
 	Removed  int
 	Restored int // so far
 	State    directory.RemovalState
-	Finished int64 // microseconds; once it is over
-	Purged   bool
+	Finished time.Time // once it is over
+	// RestorableUntil is the end of the restore window; the zero time where an
+	// earlier version made the removal.
+	RestorableUntil time.Time
+	Purged          bool
 }
 
 // LockRemoval finds a removal of the account by its public id and waits for
@@ -89,10 +94,13 @@ type LockedRemoval struct {
 // directory.ErrNotFound when there is none.
 func (tx *Tx) LockRemoval(ctx context.Context, publicID string) (LockedRemoval, error) {
 	var l LockedRemoval
-	var purged int64
+	var purged, finished, until int64
 	err := tx.row(ctx, selectRemoval+tx.engine.lockRows, tx.account, publicID).
-		Scan(&l.RemovalID, &l.Removed, &l.Restored, &purged, &l.State, &l.Finished)
-	l.Purged = purged != 0
+		Scan(&l.RemovalID, &l.Removed, &l.Restored, &purged, &l.State, &finished, &until)
+	l.Purged, l.Finished = purged != 0, fromMicros(finished)
+	if until != 0 {
+		l.RestorableUntil = fromMicros(until)
+	}
 	tx.batch.Removal = l.RemovalID
 	return l, wrapf(err, "removal %q", excerpt.Of(publicID))
 }
