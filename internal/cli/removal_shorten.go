@@ -78,7 +78,7 @@ func (c *shortenCommand) run(ctx context.Context) error {
 func (c *shortenCommand) confirm(ctx context.Context, longer directory.WindowChange) error {
 	what := fmt.Sprintf("This shortens the restore window of %s with %s.", plural(longer.Removals, "removal"), plural(longer.Users, "user"))
 	if longer.Ended > 0 {
-		what += fmt.Sprintf(" The next purge erases %s of them for good.", plural(longer.Ended, "user"))
+		what += fmt.Sprintf(" The next purge erases %d of them for good.", longer.Ended)
 	}
 	return c.env.confirm(ctx, what, strconv.Itoa(longer.Users), "no restore window was shortened")
 }

@@ -88,7 +88,24 @@ func TestRemovalsOnTerminal(t *testing.T) {
 	s = startSession(t, env, "removal", "show", ids[0])
 	s.end(0)
 	s.shows(append(append(asked, "Restorable   1, until TIME"), refused...)...)
-	s = startSession(t, env, "removal", "show", ids[0], "--restore-window", "1us")
+
+	// A person must type the number of users before a restore window is shortened.
+	const asks = "This shortens the restore window of 2 removals with 2 users. The next purge erases 2 of them for good. Type 2 to go on: "
+	s = startSession(t, env, "removal", "shorten", "--window", "0")
+	s.wait(t, regexp.QuoteMeta(asks))
+	s.send("1\n")
+	s.end(1)
+	s.wait(t, "no restore window was shortened")
+	s = startSession(t, env, "removal", "shorten", "--window", "0")
+	s.wait(t, regexp.QuoteMeta(asks))
+	s.send("2\n")
+	s.end(0)
+	s.wait(t, `The restore window of 2 removals with 2 users was shortened\.`)
+	s = startSession(t, env, "removal", "shorten", "--window", "1h", "--yes")
+	s.end(0)
+	s.shows("The restore window of 0 removals with 0 users was shortened.", "")
+
+	s = startSession(t, env, "removal", "show", ids[0])
 	s.end(0)
 	s.shows(append(append(asked, "Restorable   1, until the next pass of the server: the time ended on TIME"), refused...)...)
 
