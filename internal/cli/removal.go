@@ -61,14 +61,28 @@ type removalJSON struct {
 	Created         string `json:"createdOn"`
 	Finished        string `json:"finishedOn,omitempty"`
 	Purged          string `json:"purgedOn,omitempty"`
+	// Restoration is the last one in the background.
+	Restoration *restorationJSON `json:"restoration,omitempty"`
+}
+
+// restorationJSON is how far a restoration in the background has come.
+type restorationJSON struct {
+	State    string `json:"state"`
+	Total    int    `json:"total"`
+	Done     int    `json:"done"`
+	Restored int    `json:"restored"`
 }
 
 func newRemovalJSON(r *directory.RemovalRecord) removalJSON {
-	return removalJSON{
+	out := removalJSON{
 		ID: r.PublicID, Actor: string(r.Actor.Kind), ClientID: r.ClientID,
 		State: string(r.State), Requested: r.Requested, Done: r.Done(), Removed: r.Removed, Failed: r.Failed(), Restored: r.Restored,
 		Left: r.Left(), RestorableUntil: timeText(r.RestorableUntil), Created: timeText(r.Created), Finished: timeText(r.Finished), Purged: timeText(r.Purged),
 	}
+	if job := r.Restore; job != nil {
+		out.Restoration = &restorationJSON{string(job.State), job.Total, job.Done, job.Restored}
+	}
+	return out
 }
 
 func (e *env) removalListCommand() *cobra.Command {
@@ -226,6 +240,9 @@ func writeRemoval(w io.Writer, width int, r *directory.RemovalRecord, now time.T
 	field("Removed", strconv.Itoa(r.Removed))
 	field("Refused", strconv.Itoa(r.Failed()))
 	field("Restored", strconv.Itoa(r.Restored))
+	if job := r.Restore; job != nil {
+		field("Restoration", fmt.Sprintf("%s, %d of %s restored", stateText(string(job.State), job.Done, job.Total), job.Restored, plural(job.Total, "user")))
+	}
 	field("Restorable", restorable(r, now))
 	if r.Failed() == 0 || !r.State.Over() {
 		return
@@ -257,6 +274,8 @@ func restorable(r *directory.RemovalRecord, now time.Time) string {
 	switch {
 	case !r.State.Over():
 		return "none before it is over"
+	case r.Restoring():
+		return "being restored"
 	case !r.Purged.IsZero():
 		return "none: erased on " + timeText(r.Purged)
 	case r.Left() == 0:
@@ -271,16 +290,22 @@ func (e *env) removalCancelCommand() *cobra.Command {
 	c := &removalCmd{env: e}
 	cmd := &cobra.Command{
 		Use:   "cancel --account ID REMOVAL_ID",
-		Short: "Cancel a removal that is done in the background",
-		Long: `Ends a job between two of its chunks, whichever app asked for it. Whom it has
-removed stays removed, and can be restored. A removal that is over cannot be
-cancelled; to cancel one again does no harm.`,
+		Short: "Cancel a removal, or its restoration, that is done in the background",
+		Long: `Ends a job between two of its chunks, whichever app asked for it. Users whom it has
+removed stay removed, and can be restored; users whom it has restored stay
+restored. What is over cannot be cancelled; to cancel it again does no harm.`,
 		Example: `  roster removal cancel --account 5f0c... rm-...`,
 		Args:    wants("REMOVAL_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {
 			return c.with(ctx, func(r *roster.Roster) error {
-				record, err := r.CancelRemoval(ctx, auth.Operator(), c.account, args[0], "")
+				record, err := r.Removal(ctx, auth.Operator(), c.account, args[0])
 				if err != nil {
+					return err
+				}
+				if record.Restore != nil && record.Restore.State != directory.RemovalCompleted {
+					return c.cancelRestoration(ctx, r, args[0])
+				}
+				if record, err = r.CancelRemoval(ctx, auth.Operator(), c.account, args[0], ""); err != nil {
 					return err
 				}
 				return e.print(newRemovalJSON(&record), func(w io.Writer) {
@@ -292,6 +317,17 @@ cancelled; to cancel one again does no harm.`,
 	c.add(cmd)
 	required(cmd, "account")
 	return cmd
+}
+
+// cancelRestoration ends the restoration of a removal.
+func (c *removalCmd) cancelRestoration(ctx context.Context, r *roster.Roster, id string) error {
+	record, err := r.CancelRestoration(ctx, auth.Operator(), c.account, id, "")
+	if err != nil {
+		return err
+	}
+	return c.env.print(newRemovalJSON(&record), func(w io.Writer) {
+		fmt.Fprintf(w, "The restoration is cancelled. %d of %s were restored.\n", record.Restore.Restored, plural(record.Restore.Total, "user"))
+	})
 }
 
 // purgeCommand erases removals for good.

@@ -38,6 +38,8 @@ type Options struct {
 const (
 	maxForm     = 64 << 10 // bytes of a posted form
 	verbTimeout = time.Minute
+	// formTimeout is for what a form asks for, once it was read.
+	formTimeout = 5 * time.Minute
 )
 
 // Console serves the Admin Console.
@@ -135,6 +137,10 @@ func (q *request) serve() error {
 		if !validForm(q.r.PostForm) {
 			return errText
 		}
+		// A browser that leaves changes nothing about what its form asks for.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.r.Context()), formTimeout)
+		defer cancel()
+		q.r = q.r.WithContext(ctx)
 	}
 	return rt.handle(q)
 }

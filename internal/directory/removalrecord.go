@@ -57,7 +57,24 @@ type RemovalRecord struct {
 	// removal was made or later, also when there is nobody left to restore; zero
 	// while the removal runs.
 	RestorableUntil time.Time
+	// Restore is its last restoration in the background, nil for none.
+	Restore *RestoreJob
 }
+
+// RestoreJob is the restoration of a removal with more users than one transaction
+// restores, and how far it has come.
+type RestoreJob struct {
+	State     RemovalState
+	RequestID string // of the request that asked for it
+	// Total counts the users whom it deals with, Done those it has dealt with, and
+	// Restored those of them who came back.
+	Total, Done, Restored int
+	// Lost has what could not be brought back.
+	Lost []LostObject
+}
+
+// Restoring reports whether a restoration in the background is not over.
+func (r *RemovalRecord) Restoring() bool { return r.Restore != nil && !r.Restore.State.Over() }
 
 // RemovalLabels are what a caller may say about a removal. Either may be empty.
 type RemovalLabels struct {

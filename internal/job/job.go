@@ -155,7 +155,7 @@ const jobsEvery = time.Second
 // sweepEvery is how often leftovers of jobs are swept.
 const sweepEvery = time.Minute
 
-// Removals works on removals in the background, chunk by chunk, until ctx ends. A
+// Removals works on removals and restorations in the background, chunk by chunk, until ctx ends. A
 // chunk that is then being done is undone, and done by whoever comes next.
 func Removals(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 	timer := time.NewTimer(0)
@@ -183,12 +183,25 @@ func workOff(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 		case !progress.Worked:
 			return
 		}
+		if progress.Restores {
+			logRestoration(log, progress)
+			continue
+		}
 		if progress.Started {
 			log.Info("job started", "removal", progress.Removal, "requested", progress.Requested)
 		}
 		if progress.Over {
 			log.Info("job completed", "removal", progress.Removal, "requested", progress.Requested, "removed", progress.Removed)
 		}
+	}
+}
+
+func logRestoration(log *slog.Logger, p roster.Progress) {
+	if p.Started {
+		log.Info("restoration started", "removal", p.Removal, "requested", p.Requested)
+	}
+	if p.Over {
+		log.Info("restoration completed", "removal", p.Removal, "requested", p.Requested, "restored", p.Restored)
 	}
 }
 

@@ -190,7 +190,7 @@ var restoreMutants = []mutant{
 		name: "a shorter window holds for removals that were made before",
 		in:   "internal/roster.Roster.AdoptRestoreWindow",
 		from: `if r.window > state.Window {`,
-		to:   `if true {
+		to: `if true {
 		_, _ = r.ShortenWindows(ctx, caller, "", r.window)`,
 		test: "internal/roster.TestWindowsAreLengthenedAndShortened",
 	},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"roster/internal/auth"
+	"roster/internal/directory"
 	"roster/internal/store"
 )
 
@@ -49,7 +50,7 @@ func (r *Roster) PurgeExpired(ctx context.Context, caller auth.Caller) (erased i
 		for _, d := range due {
 			n, err := r.purge(ctx, caller, d, now)
 			erased += n
-			if err != nil {
+			if err != nil && !errors.Is(err, directory.ErrState) { // somebody restores it just now
 				return erased, err
 			}
 		}

@@ -8,6 +8,7 @@
 package roster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,6 +86,9 @@ type Options struct {
 	// JobChunk is the most users that one transaction of a job removes; 0 for
 	// DefaultJobChunk.
 	JobChunk int
+	// RestoreAtOnce is how many members of a whole removal one transaction restores at the
+	// most; 0 for 100,000. Tests have no time for so many.
+	RestoreAtOnce int
 	// Store passes test hooks on.
 	Store store.Options
 }
@@ -99,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Roster{store: s, notes: newNotes(), options: o, window: o.RestoreWindow, limits: o.RateLimits, jobs: newJobs(o.JobChunk), restoreAtOnce: restoreAtOnce}
+	r := &Roster{store: s, notes: newNotes(), options: o, window: o.RestoreWindow, limits: o.RateLimits, jobs: newJobs(o.JobChunk), restoreAtOnce: cmp.Or(o.RestoreAtOnce, restoreAtOnce)}
 	switch {
 	case o.EraseAtOnce:
 		r.window = 0

@@ -61,6 +61,9 @@ type Options struct {
 	// JobChunk is the most users that one transaction of a job removes; 0 for the
 	// server's default.
 	JobChunk int
+	// RestoreAtOnce is how many members of a whole removal one transaction restores at
+	// the most; 0 for the server's default.
+	RestoreAtOnce int
 }
 
 // Start serves the database at dsn until the test ends.
@@ -85,6 +88,7 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 			SecretKeyFile: o.SecretKeyFile,
 			RateLimits:    o.RateLimits,
 			JobChunk:      o.JobChunk,
+			RestoreAtOnce: o.RestoreAtOnce,
 			Store:         store.Options{Clock: o.Clock, Trace: o.Trace},
 		},
 		Limits:   o.Limits,

@@ -16,6 +16,7 @@ const (
   COALESCE((SELECT COALESCE(b.finished_at, $3) FROM removal_jobs b WHERE b.account_id = r.account_id AND b.id = r.id), $3 - 1) < $3
 FROM accounts a CROSS JOIN removals r
 WHERE r.account_id = a.id AND r.purged_at IS NULL AND r.restorable_until <= $1
+  AND NOT EXISTS (SELECT 1 FROM restore_jobs s WHERE s.account_id = r.account_id AND s.removal_id = r.id AND s.finished_at IS NULL)
 ORDER BY a.id, r.restorable_until LIMIT $2 OFFSET $4`
 	// Not "IS NULL": PostgreSQL would walk the index of what is not purged yet.
 	selectOpen = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0 AND COALESCE(restorable_until, $3) <= $3`
@@ -80,7 +81,8 @@ var ErrRemovalClosed = errors.New("the removal was purged already, or its restor
 // leaves an audit record for each. With the last of them go the removal's
 // personal details, and the removal is closed. It reports how many memberships
 // it erased and whether the removal is closed now. The error wraps ErrRemovalClosed
-// when it was closed before, and when its restore window had not ended at a time.
+// when it was closed before, and when its restore window had not ended at a time, and
+// directory.ErrState while a restoration in the background is not over.
 func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, at time.Time, limit int) (erased int, closed bool, err error) {
 	tx.batch.Removal = removal
 	// Whoever works on a removal has its row to himself; the next one waits, and
@@ -92,6 +94,12 @@ func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, at time.Ti
 	}
 	if err != nil {
 		return 0, false, wrapf(err, "lock the removal")
+	}
+	switch restoring, err := tx.Restoring(ctx, removal); {
+	case err != nil:
+		return 0, false, err
+	case restoring:
+		return 0, false, directory.Errorf(directory.ErrState, "the removal is being restored: wait, or cancel that")
 	}
 	var members []directory.Candidate
 	err = tx.each(ctx, func(rows *sql.Rows) error {
@@ -154,5 +162,8 @@ func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal 
 // closeRemoval erases the personal details of a removal of which nobody is left.
 func (tx *Tx) closeRemoval(ctx context.Context, removal directory.RemovalID) error {
 	tx.later(1, closeRemoval, tx.account, removal, tx.batch.At.UnixMicro())
+	if err := tx.exec(ctx, forgetRestoreJob, tx.account, removal); err != nil {
+		return wrapf(err, "close the removal")
+	}
 	return wrapf(tx.exec(ctx, purgeDetails, tx.account, removal), "close the removal")
 }

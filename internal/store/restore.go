@@ -23,12 +23,6 @@ FROM removals WHERE account_id = $1 AND public_id = $2`
 ) r CROSS JOIN members m WHERE m.account_id = r.account_id AND m.id = r.id`
 	someOfRemoval = membersOfRemoval + ` AND (m.email_key IN (SELECT atom FROM json_each($3)) OR m.org_user_id IN (SELECT atom FROM json_each($4)))`
 
-	// Any of them, since those who come back leave the index.
-	pageOfRemoval = memberColumns + `(
-  SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL LIMIT $3
-) r CROSS JOIN members m WHERE m.account_id = r.account_id AND m.id = r.id`
-	countOfRemoval = `SELECT COUNT(*) FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL`
-
 	selectAddresses = `SELECT f.member_id, f.email FROM ` + keyedIDs + ` CROSS JOIN member_profiles f
 WHERE f.account_id = j.account_id AND f.member_id = j.id`
 
@@ -114,17 +108,6 @@ func (tx *Tx) RemovedMembers(ctx context.Context, l LockedRemoval, sel *director
 		query, args = someOfRemoval, append(args, jsonTexts(sel.EmailKeys), jsonTexts(sel.OrgUserIDs))
 	}
 	return tx.removed(ctx, query, args)
-}
-
-// SomeRemovedMembers finds limit of them at the most, no matter whom.
-func (tx *Tx) SomeRemovedMembers(ctx context.Context, l LockedRemoval, limit int) ([]directory.Candidate, error) {
-	return tx.removed(ctx, pageOfRemoval, []any{tx.account, l.RemovalID, limit})
-}
-
-// CountRemovedMembers counts them.
-func (tx *Tx) CountRemovedMembers(ctx context.Context, l LockedRemoval) (n int, err error) {
-	err = tx.row(ctx, countOfRemoval, tx.account, l.RemovalID).Scan(&n)
-	return n, wrapf(err, "count the removed members")
 }
 
 func (tx *Tx) removed(ctx context.Context, query string, args []any) (removed []directory.Candidate, err error) {

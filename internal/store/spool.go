@@ -104,13 +104,14 @@ func (s *Store) DropSpool(ctx context.Context, account directory.AccountID, id d
 	if err != nil || claimed == 0 {
 		return wrapf(err, "give up the list of a job")
 	}
-	return s.sweep(ctx, JobRef{account, id})
+	return s.sweep(ctx, JobRef{Account: account, ID: id})
 }
 
 // JobRef names a job.
 type JobRef struct {
-	Account directory.AccountID
-	ID      directory.RemovalID
+	Account  directory.AccountID
+	ID       directory.RemovalID
+	Restores bool // the removal with this id
 }
 
 // sweptAtOnce is how many rows of a list one transaction deletes.
