@@ -195,6 +195,27 @@ var restoreMutants = []mutant{
 		test: "internal/roster.TestWindowsAreLengthenedAndShortened",
 	},
 	{
+		name: "the purge erases a removal that is being restored",
+		in:   "internal/store.Tx.Purge",
+		from: `case restoring:`,
+		to:   `case false:`,
+		test: "internal/roster.TestRestorationOutlivesItsCall",
+	},
+	{
+		name: "nobody finishes a restoration whose process ended",
+		in:   "internal/roster.Roster.WorkOff",
+		from: `open = append(open, restorations...)`,
+		to:   `_ = restorations`,
+		test: "internal/roster.TestKilledRestorationIsFinished",
+	},
+	{
+		name: "what a form asks for ends with the browser",
+		in:   "internal/console.request.serve",
+		from: `context.WithoutCancel(q.r.Context())`,
+		to:   `q.r.Context()`,
+		test: "internal/console.TestBrowserLeaves",
+	},
+	{
 		name: "the purge trusts a clock that leapt",
 		in:   "internal/roster.purgeClock.check",
 		from: `c.waiting, c.now, c.uptime, c.trusted = true, now, uptime, trusted`,
