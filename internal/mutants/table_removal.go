@@ -198,7 +198,7 @@ var restoreMutants = []mutant{
 		name: "the purge erases a removal that is being restored",
 		in:   "internal/store.Tx.Purge",
 		from: `case restoring:`,
-		to:   `case false:`,
+		to:   `case restoring && false:`,
 		test: "internal/roster.TestRestorationOutlivesItsCall",
 	},
 	{
