@@ -32,7 +32,7 @@ type textFlag struct {
 var goodValues = map[string]string{
 	"account": "ACCOUNT", "name": "N", "scope": "user_management:user_management", "owner": "ann@example.com",
 	"owner-email": "ann@example.com", "client-id": "cs-1", "host": nobodyThere, "rate-limit": "60/m",
-	"removal": "rm-1", "kind": "admin", "email": "ann@example.com", "to": "points",
+	"removal": "rm-1", "kind": "admin", "email": "ann@example.com", "to": "points", "window": "720h",
 }
 
 // nobodyThere is where no server listens.

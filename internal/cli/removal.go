@@ -20,51 +20,29 @@ import (
 
 func (e *env) removalCommand() *cobra.Command {
 	return group("removal", "Look at removals, cancel or undo them, and end the time for that",
-		e.removalListCommand(), e.removalShowCommand(), e.removalCancelCommand(), e.removalRestoreCommand(), e.removalPurgeCommand())
-}
-
-// windowFlag adds --restore-window, of which setWindow makes options.
-func windowFlag(cmd *cobra.Command, window *time.Duration) {
-	cmd.Flags().DurationVar(window, "restore-window", roster.DefaultRestoreWindow,
-		"how long removed users are kept before they are erased; 0 erases at once")
-}
-
-func setWindow(o *roster.Options, window time.Duration) error {
-	if window < 0 {
-		return usagef("--restore-window must not be negative")
-	}
-	o.RestoreWindow, o.EraseAtOnce = window, window == 0
-	return nil
+		e.removalListCommand(), e.removalShowCommand(), e.removalCancelCommand(), e.removalRestoreCommand(),
+		e.removalShortenCommand(), e.removalPurgeCommand())
 }
 
 // removalCmd is a command about an account's removals.
 type removalCmd struct {
 	env     *env
 	account string
-	window  time.Duration
 }
 
 func (c *removalCmd) add(cmd *cobra.Command) {
 	c.env.databaseFlag(cmd)
 	cmd.Flags().StringVar(&c.account, "account", "", "id of the account")
-	windowFlag(cmd, &c.window)
 }
 
-// with opens the directory with the restore window of the flag.
+// with opens the directory.
 func (c *removalCmd) with(ctx context.Context, fn func(*roster.Roster) error) error {
-	return c.open(ctx, roster.Options{MustExist: true}, fn)
+	return c.env.with(ctx, roster.Options{MustExist: true}, fn)
 }
 
 // read is with for a command that only reads.
 func (c *removalCmd) read(ctx context.Context, fn func(*roster.Roster) error) error {
-	return c.open(ctx, roster.Options{MustExist: true, ReadOnly: true}, fn)
-}
-
-func (c *removalCmd) open(ctx context.Context, o roster.Options, fn func(*roster.Roster) error) error {
-	if err := setWindow(&o, c.window); err != nil {
-		return err
-	}
-	return c.env.with(ctx, o, fn)
+	return c.env.with(ctx, roster.Options{MustExist: true, ReadOnly: true}, fn)
 }
 
 // removalJSON is a removal in results.
@@ -83,14 +61,28 @@ type removalJSON struct {
 	Created         string `json:"createdOn"`
 	Finished        string `json:"finishedOn,omitempty"`
 	Purged          string `json:"purgedOn,omitempty"`
+	// Restoration is the last one in the background.
+	Restoration *restorationJSON `json:"restoration,omitempty"`
+}
+
+// restorationJSON is how far a restoration in the background has come.
+type restorationJSON struct {
+	State    string `json:"state"`
+	Total    int    `json:"total"`
+	Done     int    `json:"done"`
+	Restored int    `json:"restored"`
 }
 
 func newRemovalJSON(r *directory.RemovalRecord) removalJSON {
-	return removalJSON{
+	out := removalJSON{
 		ID: r.PublicID, Actor: string(r.Actor.Kind), ClientID: r.ClientID,
 		State: string(r.State), Requested: r.Requested, Done: r.Done(), Removed: r.Removed, Failed: r.Failed(), Restored: r.Restored,
 		Left: r.Left(), RestorableUntil: timeText(r.RestorableUntil), Created: timeText(r.Created), Finished: timeText(r.Finished), Purged: timeText(r.Purged),
 	}
+	if job := r.Restore; job != nil {
+		out.Restoration = &restorationJSON{string(job.State), job.Total, job.Done, job.Restored}
+	}
+	return out
 }
 
 func (e *env) removalListCommand() *cobra.Command {
@@ -248,6 +240,9 @@ func writeRemoval(w io.Writer, width int, r *directory.RemovalRecord, now time.T
 	field("Removed", strconv.Itoa(r.Removed))
 	field("Refused", strconv.Itoa(r.Failed()))
 	field("Restored", strconv.Itoa(r.Restored))
+	if job := r.Restore; job != nil {
+		field("Restoration", fmt.Sprintf("%s, %d of %s restored", stateText(string(job.State), job.Done, job.Total), job.Restored, plural(job.Total, "user")))
+	}
 	field("Restorable", restorable(r, now))
 	if r.Failed() == 0 || !r.State.Over() {
 		return
@@ -279,6 +274,8 @@ func restorable(r *directory.RemovalRecord, now time.Time) string {
 	switch {
 	case !r.State.Over():
 		return "none before it is over"
+	case r.Restoring():
+		return "being restored"
 	case !r.Purged.IsZero():
 		return "none: erased on " + timeText(r.Purged)
 	case r.Left() == 0:
@@ -293,16 +290,22 @@ func (e *env) removalCancelCommand() *cobra.Command {
 	c := &removalCmd{env: e}
 	cmd := &cobra.Command{
 		Use:   "cancel --account ID REMOVAL_ID",
-		Short: "Cancel a removal that is done in the background",
-		Long: `Ends a job between two of its chunks, whichever app asked for it. Whom it has
-removed stays removed, and can be restored. A removal that is over cannot be
-cancelled; to cancel one again does no harm.`,
+		Short: "Cancel a removal, or its restoration, that is done in the background",
+		Long: `Ends a job between two of its chunks, whichever app asked for it. Users whom it has
+removed stay removed, and can be restored; users whom it has restored stay
+restored. What is over cannot be cancelled; to cancel it again does no harm.`,
 		Example: `  roster removal cancel --account 5f0c... rm-...`,
 		Args:    wants("REMOVAL_ID"),
 		RunE: run(func(ctx context.Context, args []string) error {
 			return c.with(ctx, func(r *roster.Roster) error {
-				record, err := r.CancelRemoval(ctx, auth.Operator(), c.account, args[0], "")
+				record, err := r.Removal(ctx, auth.Operator(), c.account, args[0])
 				if err != nil {
+					return err
+				}
+				if record.Restore != nil && record.Restore.State != directory.RemovalCompleted {
+					return c.cancelRestoration(ctx, r, args[0])
+				}
+				if record, err = r.CancelRemoval(ctx, auth.Operator(), c.account, args[0], ""); err != nil {
 					return err
 				}
 				return e.print(newRemovalJSON(&record), func(w io.Writer) {
@@ -316,10 +319,21 @@ cancelled; to cancel one again does no harm.`,
 	return cmd
 }
 
+// cancelRestoration ends the restoration of a removal.
+func (c *removalCmd) cancelRestoration(ctx context.Context, r *roster.Roster, id string) error {
+	record, err := r.CancelRestoration(ctx, auth.Operator(), c.account, id, "")
+	if err != nil {
+		return err
+	}
+	return c.env.print(newRemovalJSON(&record), func(w io.Writer) {
+		fmt.Fprintf(w, "The restoration is cancelled. %d of %s were restored.\n", record.Restore.Restored, plural(record.Restore.Total, "user"))
+	})
+}
+
 // purgeCommand erases removals for good.
 type purgeCommand struct {
 	removalCmd
-	expired, yes bool
+	expired, clockIsRight, yes bool
 }
 
 func (e *env) removalPurgeCommand() *cobra.Command {
@@ -332,18 +346,23 @@ profiles, the refused ids, and the addresses of people whom no account has any
 more. Afterwards nobody of these removals can be restored. Audit records stay:
 they name people by id alone.
 
-With --expired it does what the server does every ten minutes: it erases who was
-removed longer ago than --restore-window, in every account. Give it the window of
-the server: 0 erases everybody who was ever removed.
+With --expired it does what the server does every ten minutes: in every account it
+erases the users of all removals whose restore window has ended, which 'removal
+list' and 'removal show' tell. While the clock of this machine is more than a day
+ahead of the time at which a purge trusted a clock last, it erases nobody: if the
+clock is right, say so by --clock-is-right. The purge of the server, which waits
+for a day otherwise, then goes on as well.
 
 If it is interrupted, run it again: it goes on.`,
 		Example: `  roster removal purge --account 5f0c... rm-...
-  roster removal purge --expired --restore-window 720h`,
+  roster removal purge --expired
+  roster removal purge --expired --clock-is-right`,
 		Args: cobra.ArbitraryArgs, // see run
 		RunE: run(c.run),
 	}
 	c.add(cmd)
 	cmd.Flags().BoolVar(&c.expired, "expired", false, "erase all whose restore window is over; no account and no removal is named")
+	cmd.Flags().BoolVar(&c.clockIsRight, "clock-is-right", false, "with --expired: trust the clock of this machine, however far ahead it is")
 	cmd.Flags().BoolVar(&c.yes, "yes", false, "do not ask before erasing")
 	return cmd
 }
@@ -352,17 +371,30 @@ func (c *purgeCommand) run(ctx context.Context, ids []string) error {
 	switch {
 	case c.expired && len(ids) > 0:
 		return usagef("name removals or give --expired, not both")
+	case c.clockIsRight && !c.expired:
+		return usagef("--clock-is-right goes with --expired")
 	case c.expired:
-		return c.with(ctx, func(r *roster.Roster) error {
-			erased, err := r.PurgeExpired(ctx, auth.Operator())
-			return c.report(erased, err)
-		})
+		return c.with(ctx, func(r *roster.Roster) error { return c.purgeExpired(ctx, r) })
 	case len(ids) == 0:
 		return usagef("REMOVAL_ID is missing: name removals with --account, or give --expired")
 	case c.account == "":
 		return usagef("--account is missing: whose removals are they?")
 	}
 	return c.with(ctx, func(r *roster.Roster) error { return c.purge(ctx, r, ids) })
+}
+
+// purgeExpired erases what is due.
+func (c *purgeCommand) purgeExpired(ctx context.Context, r *roster.Roster) error {
+	if c.clockIsRight {
+		if err := r.TrustClock(ctx, auth.Operator()); err != nil {
+			return err
+		}
+	}
+	erased, err := r.PurgeExpired(ctx, auth.Operator())
+	if errors.Is(err, roster.ErrClockAhead) {
+		err = fmt.Errorf("nobody was erased: %w. If it is right, give --clock-is-right", err)
+	}
+	return c.report(erased, err)
 }
 
 // purge erases the named removals, once all of them are known to be there.

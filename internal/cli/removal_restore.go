@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -57,12 +59,26 @@ func (s *restoring) onDatabase(ctx context.Context, account, removal string, arg
 			going.end()
 		}
 		if err != nil {
-			return err
+			return s.goesOn(ctx, r, account, removal, err)
 		}
 		report.add(&out)
 		return s.report(&report, nil)
 	})
 }
+
+// goesOn adds to the error of a restoration that servers finish it, where they do.
+func (s *restoring) goesOn(ctx context.Context, r *roster.Roster, account, removal string, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	defer cancel()
+	record, lookErr := r.Removal(ctx, auth.Operator(), account, removal)
+	if lookErr != nil || !record.Restoring() {
+		return err
+	}
+	return fmt.Errorf("%w. The restoration is not over: a server goes on with it, or this command when it is run again; 'roster removal cancel' ends it", err)
+}
+
+// lastLook bounds how long a command that was interrupted looks what became of its work.
+const lastLook = 5 * time.Second
 
 // refs are the ids as a verb takes them: nil for everybody of the removal.
 func (s *restoring) refs(ids []string) []directory.UserRef {

@@ -88,7 +88,24 @@ func TestRemovalsOnTerminal(t *testing.T) {
 	s = startSession(t, env, "removal", "show", ids[0])
 	s.end(0)
 	s.shows(append(append(asked, "Restorable   1, until TIME"), refused...)...)
-	s = startSession(t, env, "removal", "show", ids[0], "--restore-window", "1us")
+
+	// A person must type the number of users before a restore window is shortened.
+	const asks = "This shortens the restore window of 2 removals with 2 users. The next purge erases 2 of them for good. Type 2 to go on: "
+	s = startSession(t, env, "removal", "shorten", "--window", "0")
+	s.wait(t, regexp.QuoteMeta(asks))
+	s.send("1\n")
+	s.end(1)
+	s.wait(t, "no restore window was shortened")
+	s = startSession(t, env, "removal", "shorten", "--window", "0")
+	s.wait(t, regexp.QuoteMeta(asks))
+	s.send("2\n")
+	s.end(0)
+	s.wait(t, `The restore window of 2 removals with 2 users was shortened\.`)
+	s = startSession(t, env, "removal", "shorten", "--window", "1h", "--yes")
+	s.end(0)
+	s.shows("The restore window of 0 removals with 0 users was shortened.", "")
+
+	s = startSession(t, env, "removal", "show", ids[0])
 	s.end(0)
 	s.shows(append(append(asked, "Restorable   1, until the next pass of the server: the time ended on TIME"), refused...)...)
 
@@ -180,4 +197,35 @@ SELECT account_id, id, 'running', 0, 0, 0, 0, 0, 0 FROM removals`) // nobody wor
 	s = startSession(t, env, "removal", "show", ids[0])
 	s.end(0)
 	s.wait(t, `State        cancelled 28%\r\nCreated .*\r\nFinished     20\S+Z\r\n(.*\r\n)+Restorable   1, until 20`)
+}
+
+// A restoration in the background shows how far it has come, and can be cancelled.
+func TestRestorationOnTerminal(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.New(t, "sqlite")
+	server := rostertest.Start(t, dsn, rostertest.Options{})
+	account := server.Account("owner@example.com")
+	server.Users(account, "ann@example.com")
+	removed := server.Remove(server.App(account), `{"deleteEmailIds":["ann@example.com"]}`)
+	ids := []string{removed.Header.Get("X-Removal-Id")}
+	if err := server.Stop(); err != nil { // so that nobody works on it
+		t.Fatal(err)
+	}
+	env := normal("ROSTER_DATABASE="+dsn, "ROSTER_ACCOUNT="+account)
+	storetest.Exec(t, dsn, `INSERT INTO restore_jobs (account_id, removal_id, state, actor_kind, actor_id, request_id, total, done, restored, lost, next_seq, created_at, turn_at)
+SELECT account_id, id, 'running', 'operator', 0, '', 4000, 1000, 998, '[]', 40, 0, 0 FROM removals`)
+	s := startSession(t, env, "removal", "show", ids[0])
+	s.end(0)
+	s.wait(t, `Restoration +running 25%, 998 of 4000 users restored\r\nRestorable +being restored\r\n`)
+	s = startSession(t, env, "removal", "purge", "--yes", ids[0])
+	s.end(1)
+	s.wait(t, `the removal is being restored: wait, or cancel that`)
+	for range 2 {
+		s = startSession(t, env, "removal", "cancel", ids[0])
+		s.end(0)
+		s.shows("The restoration is cancelled. 998 of 4000 users were restored.", "")
+	}
+	s = startSession(t, env, "removal", "show", "--json", ids[0])
+	s.end(0)
+	s.wait(t, `"restoration":\{"state":"cancelled","total":4000,"done":1000,"restored":998\}`)
 }

@@ -53,9 +53,10 @@ unless that is a terminal.`,
 				Database: e.database, SecretKeyFile: e.secretKeyFile,
 				RateLimits: directory.RateLimits(rates), JobChunk: chunk,
 			}
-			if err := setWindow(&cfg.Roster, window); err != nil {
-				return err
+			if window < 0 {
+				return usagef("--restore-window must not be negative")
 			}
+			cfg.Roster.RestoreWindow, cfg.Roster.EraseAtOnce = window, window == 0
 			cfg.Limits.Failures = directory.RateLimits(failures)
 			return e.serve(ctx, cfg)
 		}),
@@ -67,7 +68,8 @@ unless that is a terminal.`,
 	cmd.Flags().StringVar(&cfg.TLSCert, "tls-cert", "", "file of a certificate chain in PEM, to serve HTTPS; read again when it changes")
 	cmd.Flags().StringVar(&cfg.TLSKey, "tls-key", "", "file of the certificate's key in PEM")
 	completeFiles(cmd, "tls-cert", "tls-key")
-	windowFlag(cmd, &window)
+	cmd.Flags().DurationVar(&window, "restore-window", roster.DefaultRestoreWindow, "how long removals can be undone before their users are erased; "+
+		"0 erases at once. Lengthens the time of removals that were made before, and never shortens it")
 	cmd.Flags().StringVar(&cfg.Checkpoints.File, "audit-checkpoint", "", "file to which signed ends of the audit log are appended (default: none)")
 	cmd.Flags().DurationVar(&cfg.Checkpoints.Every, "audit-checkpoint-every", time.Hour, "how often")
 	cmd.Flags().StringVar(&cfg.Erasures, "erasures", "", "file of the list of erasures, kept with the backups, which grows with each (default: none)")

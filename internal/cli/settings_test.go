@@ -18,10 +18,10 @@ import (
 // callFlags are the flags that say what a single call does. A new flag is in
 // settings or here.
 var callFlags = []string{
-	"after", "algorithm", "all", "async", "atomic", "bot", "description", "dry-run", "email", "enforce-jti", "enforce-jwe",
+	"after", "algorithm", "all", "async", "atomic", "bot", "clock-is-right", "description", "dry-run", "email", "enforce-jti", "enforce-jwe",
 	"expired", "forget", "from", "group", "kind", "limit", "must-expire", "name", "no-descriptions", "offset", "once",
 	"org-ids", "origin", "owner", "owner-email", "permission", "public-key", "removal", "replace", "report-file",
-	"resume-file", "scope", "since", "skip-bad", "to", "ttl", "until", "update", "users", "yes",
+	"resume-file", "scope", "since", "skip-bad", "to", "ttl", "until", "update", "users", "window", "yes",
 }
 
 // callOf are settings of other commands that say what a call of these does.

@@ -36,8 +36,12 @@ type Options struct {
 	CallTimeout time.Duration
 }
 
-// maxForm is how many bytes a posted form may have.
-const maxForm = 64 << 10
+// Bounds of a request.
+const (
+	maxForm = 64 << 10 // bytes of a posted form
+	// formTimeout is for what a form asks for, once it was read.
+	formTimeout = 5 * time.Minute
+)
 
 // Console serves the Admin Console.
 type Console struct {
@@ -134,6 +138,10 @@ func (q *request) serve() error {
 		if !validForm(q.r.PostForm) {
 			return errText
 		}
+		// A browser that leaves changes nothing about what its form asks for.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.r.Context()), formTimeout)
+		defer cancel()
+		q.r = q.r.WithContext(ctx)
 	}
 	return rt.handle(q)
 }

@@ -204,7 +204,12 @@ func (w *world) Dump() storetest.Content {
 
 func newWorld(t *testing.T, dsn string) *world {
 	t.Helper()
-	s := rostertest.Start(t, dsn, rostertest.Options{})
+	return newWorldWith(t, dsn, rostertest.Options{})
+}
+
+func newWorldWith(t *testing.T, dsn string, o rostertest.Options) *world {
+	t.Helper()
+	s := rostertest.Start(t, dsn, o)
 	w := &world{Server: s, account: s.Account(owner), other: s.Account(stranger)}
 	s.Users(w.account, admin, apps, viewer, helper, plain)
 	builtIn, err := s.Roster.FindRole(context.Background(), auth.Operator(), w.account, directory.AdminRole, directory.RoleAdmin)

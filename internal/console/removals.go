@@ -26,6 +26,7 @@ const (
 type removalsView struct {
 	directory.RemovalPage
 	Page int // from 1
+	Wait roster.PurgeWait
 }
 
 // Pages is how many there are.
@@ -44,7 +45,7 @@ func (q *request) removalsPage() error {
 	if err != nil {
 		return err
 	}
-	return q.show("removals", "Removals", removalsView{list, page})
+	return q.show("removals", "Removals", removalsView{list, page, q.roster.PurgeWait()})
 }
 
 // removalView is a removal's page.
@@ -54,6 +55,7 @@ type removalView struct {
 	People   directory.RemovedPage
 	From     string // where the page of People begins
 	Now      int64  // the server's time, in microseconds
+	Wait     roster.PurgeWait
 }
 
 // TimeLeft says how long the removal can still be undone.
@@ -80,11 +82,31 @@ func (v removalView) PageFrom(key string) string {
 
 // Restorable reports whether anybody can be brought back.
 func (v removalView) Restorable() bool {
-	return v.State.Over() && v.Left() > 0 && v.Purged.IsZero() && v.RestorableUntil.UnixMicro() > v.Now
+	return v.State.Over() && !v.Restoring() && v.Left() > 0 && v.Purged.IsZero() && v.RestorableUntil.UnixMicro() > v.Now
 }
 
-// Percent is how much of a job is done.
-func (v removalView) Percent() int { return 100 * v.Done() / max(1, v.Requested) }
+// Working reports whether the removal or its restoration is done in the background now.
+func (v removalView) Working() bool { return !v.State.Over() || v.Restoring() }
+
+// Handled and All are how many users the work in the background has dealt with, and how
+// many there are.
+func (v removalView) Handled() int {
+	if v.Restoring() {
+		return v.Restore.Done
+	}
+	return v.Done()
+}
+
+// All is how many there are; see Handled.
+func (v removalView) All() int {
+	if v.Restoring() {
+		return v.Restore.Total
+	}
+	return v.Requested
+}
+
+// Percent is how much of the work in the background is done.
+func (v removalView) Percent() int { return 100 * v.Handled() / max(1, v.All()) }
 
 // Quarters is Percent in steps that are few enough to be said aloud.
 func (v removalView) Quarters() int { return v.Percent() / 25 * 25 }
@@ -105,7 +127,7 @@ func by(r directory.RemovalRecord) string {
 
 func (q *request) removal() (v removalView, err error) {
 	v.RemovalRecord, err = q.roster.Removal(q.r.Context(), q.caller, q.account(), q.values["removal"])
-	v.Now = q.roster.Now().UnixMicro()
+	v.Now, v.Wait = q.roster.Now().UnixMicro(), q.roster.PurgeWait()
 	return v, err
 }
 
@@ -267,9 +289,15 @@ func (q *request) restore() error {
 		refs = userRefs(list.IDs, list.ByOrgID)
 	}
 	ctx := q.r.Context()
-	out, err := q.roster.RestoreUsers(ctx, q.caller, q.account(), q.values["removal"], refs, roster.RestoreOptions{RequestID: web.RequestID(ctx)})
+	out, err := q.roster.RestoreUsers(ctx, q.caller, q.account(), q.values["removal"], refs, roster.RestoreOptions{
+		RequestID: web.RequestID(ctx), Background: true,
+	})
 	if err != nil {
 		return err
+	}
+	if out.Queued { // the removal's page shows how far it has come
+		http.Redirect(q.w, q.r, link("removals", q.values["removal"]), http.StatusSeeOther)
+		return nil
 	}
 	if out.Restored > 0 && len(out.Refused) == 0 && len(out.Lost) == 0 { // the removal's page says it all
 		return q.toRemoval("users-restored")
@@ -278,11 +306,20 @@ func (q *request) restore() error {
 	return nil
 }
 
+// cancelRemoval stops the removal or its restoration, whichever is done in the background.
 func (q *request) cancelRemoval() error {
-	if _, err := q.roster.CancelRemoval(q.r.Context(), q.caller, q.account(), q.values["removal"], web.RequestID(q.r.Context())); err != nil {
+	v, err := q.removal()
+	if err != nil {
 		return err
 	}
-	return q.toRemoval("removal-cancelled")
+	cancel, flash := q.roster.CancelRemoval, "removal-cancelled"
+	if v.Restoring() {
+		cancel, flash = q.roster.CancelRestoration, "restoration-cancelled"
+	}
+	if _, err := cancel(q.r.Context(), q.caller, q.account(), v.PublicID, web.RequestID(q.r.Context())); err != nil {
+		return err
+	}
+	return q.toRemoval(flash)
 }
 
 // toRemoval goes back to the page of the removal that the path names.

@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"roster/internal/auth"
+	"roster/internal/rostertest"
 	"roster/internal/storetest"
 )
 
@@ -265,4 +267,56 @@ func testWhoLeaves(t *testing.T, w *world, n int) {
 	if !strings.HasPrefix(first.location, "/console/removals/rm-") || second.location != first.location {
 		t.Errorf("sent twice: %d to %q, then %d to %q", first.status, first.location, second.status, second.location)
 	}
+}
+
+// A restoration of more users than one transaction restores is done in the background,
+// on a page that shows how far it has come.
+func TestRestoreManyByTheConsole(t *testing.T) {
+	t.Parallel()
+	storetest.EachInLong(t, func(t *testing.T, dsn string) {
+		var hold atomic.Bool
+		goOn := make(chan struct{})
+		w := newWorldWith(t, dsn, rostertest.Options{RestoreAtOnce: 50, JobChunk: 10, Trace: func(query string) {
+			if strings.HasPrefix(query, "UPDATE removals SET restored") && hold.Load() {
+				<-goOn // one for each chunk
+			}
+		}})
+		removal, people := w.removeNamed(120)
+		w.Users(w.account, people[7])
+		c := signedIn(t, w.Server, helper)
+		hold.Store(true)
+		asked := c.post(removal+"/restore", url.Values{"who": {"all"}})
+		if asked.status != http.StatusSeeOther || asked.location != removal {
+			t.Fatalf("asked for: %d to %q\n%s", asked.status, asked.location, asked.body)
+		}
+		for range 3 {
+			goOn <- struct{}{}
+		}
+		page := c.get(removal)
+		for _, text := range []string{"<h1>Restoring users</h1>", `<noscript><meta http-equiv="refresh"`, `of 120 handled`, "Stop restoring", `<progress max="120"`} {
+			if !strings.Contains(page.body, text) {
+				t.Errorf("the page does not say %q:\n%s", text, page.body)
+			}
+		}
+		if strings.Contains(page.body, "Restore the chosen") || strings.Contains(page.body, `/restore">Undo`) {
+			t.Error("the page offers to restore what is being restored")
+		}
+		hold.Store(false)
+		close(goOn)
+		for deadline := time.Now().Add(time.Minute); strings.Contains(page.body, "Restoring users"); page = c.get(removal) {
+			if time.Now().After(deadline) {
+				t.Fatalf("not done:\n%s", page.body)
+			}
+		}
+		if page.told("restored") != "119" || !strings.Contains(page.body, "119 of 120 restored") {
+			t.Errorf("afterwards:\n%s", page.body)
+		}
+		_, after, _ := strings.Cut(page.body, `<a href="`+removal+`/restorations/`)
+		request, _, _ := strings.Cut(after, `"`)
+		details := c.get(removal + "/restorations/" + request)
+		if details.status != http.StatusOK || !strings.Contains(details.body, "119 users restored") || !strings.Contains(details.body, people[7]) {
+			t.Errorf("its details: %d\n%s", details.status, details.body)
+		}
+		w.VerifyAudit()
+	})
 }

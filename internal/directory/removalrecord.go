@@ -53,10 +53,28 @@ type RemovalRecord struct {
 	Finished time.Time
 	// Purged is since when nobody of it can be restored; zero before.
 	Purged time.Time
-	// RestorableUntil is when the restore window ends, also when there is nobody
-	// left to restore; zero while the removal runs.
+	// RestorableUntil is when the restore window ends, as it was promised when the
+	// removal was made or later, also when there is nobody left to restore; zero
+	// while the removal runs.
 	RestorableUntil time.Time
+	// Restore is its last restoration in the background, nil for none.
+	Restore *RestoreJob
 }
+
+// RestoreJob is the restoration of a removal with more users than one transaction
+// restores, and how far it has come.
+type RestoreJob struct {
+	State     RemovalState
+	RequestID string // of the request that asked for it
+	// Total counts the users whom it deals with, Done those it has dealt with, and
+	// Restored those of them who came back.
+	Total, Done, Restored int
+	// Lost has what could not be brought back.
+	Lost []LostObject
+}
+
+// Restoring reports whether a restoration in the background is not over.
+func (r *RemovalRecord) Restoring() bool { return r.Restore != nil && !r.Restore.State.Over() }
 
 // RemovalLabels are what a caller may say about a removal. Either may be empty.
 type RemovalLabels struct {
@@ -150,6 +168,20 @@ func (r *RemovalRecord) Left() int {
 		return 0
 	}
 	return r.Removed - r.Restored
+}
+
+// WindowChange counts the removals whose restore window changes, and the users in
+// them who can be restored.
+type WindowChange struct {
+	Removals, Users int
+	// Ended counts the users of removals whose window is then over, where it is asked
+	// for: the next purge erases them.
+	Ended int
+}
+
+// Add adds up two changes.
+func (c WindowChange) Add(other WindowChange) WindowChange {
+	return WindowChange{c.Removals + other.Removals, c.Users + other.Users, c.Ended + other.Ended}
 }
 
 // RemovalPage is a part of the list of an account's removals, the newest first.

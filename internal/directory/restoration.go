@@ -42,6 +42,9 @@ type Restoration struct {
 	Lost []LostObject
 	// Repeated says that an earlier call with the same idempotency key did it.
 	Repeated bool
+	// Queued says that the users come back in the background, so that nothing is known
+	// about them yet.
+	Queued bool
 }
 
 // RestorationRecord is a restoration as it can be read after its call.

@@ -4,6 +4,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -48,14 +49,30 @@ func Notes(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 	}
 }
 
-// Purge erases, pass after pass, who was removed longer ago than the restore
-// window, until ctx ends. A pass that fails is logged and tried again.
+// Purge applies the server's restore window to removals that were made before, and
+// erases, pass after pass, everybody whose removal can no longer be restored, until ctx
+// ends. A pass that fails is logged and tried again. While the clock may be wrong it
+// erases nobody: the log says so once, and when it goes on.
 func Purge(ctx context.Context, r *roster.Roster, log *slog.Logger) {
+	waited := false
 	every(ctx, purgeEvery, func() {
-		erased, err := r.PurgeExpired(ctx, auth.System())
-		if err != nil && ctx.Err() == nil {
-			log.Error("purge failed and will be tried again", "error", err)
+		err := r.AdoptRestoreWindow(ctx, auth.System())
+		erased := 0
+		if err == nil {
+			erased, err = r.PurgeExpired(ctx, auth.System())
 		}
+		waits := errors.Is(err, roster.ErrClockAhead)
+		switch wait := r.PurgeWait(); {
+		case waits && !waited:
+			log.Warn("the purge waits: is the clock of this machine right? See 'roster removal purge --help'", "error", err,
+				"trusted", wait.Since, "until", wait.Until)
+		case waits:
+		case err != nil && ctx.Err() == nil:
+			log.Error("purge failed and will be tried again", "error", err)
+		case waited && err == nil:
+			log.Info("the purge goes on")
+		}
+		waited = waits || waited && err != nil
 		if erased > 0 {
 			log.Info("purged", "memberships", erased)
 		}
@@ -138,7 +155,7 @@ const jobsEvery = time.Second
 // sweepEvery is how often leftovers of jobs are swept.
 const sweepEvery = time.Minute
 
-// Removals works on removals in the background, chunk by chunk, until ctx ends. A
+// Removals works on removals and restorations in the background, chunk by chunk, until ctx ends. A
 // chunk that is then being done is undone, and done by whoever comes next.
 func Removals(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 	timer := time.NewTimer(0)
@@ -166,12 +183,25 @@ func workOff(ctx context.Context, r *roster.Roster, log *slog.Logger) {
 		case !progress.Worked:
 			return
 		}
+		if progress.Restores {
+			logRestoration(log, progress)
+			continue
+		}
 		if progress.Started {
 			log.Info("job started", "removal", progress.Removal, "requested", progress.Requested)
 		}
 		if progress.Over {
 			log.Info("job completed", "removal", progress.Removal, "requested", progress.Requested, "removed", progress.Removed)
 		}
+	}
+}
+
+func logRestoration(log *slog.Logger, p roster.Progress) {
+	if p.Started {
+		log.Info("restoration started", "removal", p.Removal, "requested", p.Requested)
+	}
+	if p.Over {
+		log.Info("restoration completed", "removal", p.Removal, "requested", p.Requested, "restored", p.Restored)
 	}
 }
 

@@ -112,8 +112,8 @@ var restoreMutants = []mutant{
 	{
 		name: "a removal can be undone long after its window",
 		in:   "internal/roster.restoration.possible",
-		from: `age >= re.roster.window`,
-		to:   `age >= 100*re.roster.window`,
+		from: `!re.roster.store.Now().Before(until)`,
+		to:   `re.roster.store.Now().After(until.AddDate(1, 0, 0))`,
 		test: "internal/roster.TestRestoreEndsWithTheWindow",
 	},
 	{
@@ -182,9 +182,45 @@ var restoreMutants = []mutant{
 	{
 		name: "the purge erases before the window has ended",
 		in:   "internal/roster.Roster.PurgeExpired",
-		from: `Add(-r.window).UnixMicro()`,
-		to:   `Add(-r.window / 2).UnixMicro()`,
+		from: `r.store.DueRemovals(ctx, now,`,
+		to:   `r.store.DueRemovals(ctx, now.Add(r.window/2),`,
 		test: "internal/roster.TestPurgeErasesAfterTheWindowAndNotBefore",
+	},
+	{
+		name: "a shorter window holds for removals that were made before",
+		in:   "internal/roster.Roster.AdoptRestoreWindow",
+		from: `if r.window > state.Window {`,
+		to: `if true {
+		_, _ = r.ShortenWindows(ctx, caller, "", r.window)`,
+		test: "internal/roster.TestWindowsAreLengthenedAndShortened",
+	},
+	{
+		name: "the purge erases a removal that is being restored",
+		in:   "internal/store.Tx.Purge",
+		from: `case restoring:`,
+		to:   `case restoring && false:`,
+		test: "internal/roster.TestRestorationOutlivesItsCall",
+	},
+	{
+		name: "nobody finishes a restoration whose process ended",
+		in:   "internal/roster.Roster.WorkOff",
+		from: `open = append(open, restorations...)`,
+		to:   `_ = restorations`,
+		test: "internal/roster.TestKilledRestorationIsFinished",
+	},
+	{
+		name: "what a form asks for ends with the browser",
+		in:   "internal/console.request.serve",
+		from: `context.WithoutCancel(q.r.Context())`,
+		to:   `q.r.Context()`,
+		test: "internal/console.TestBrowserLeaves",
+	},
+	{
+		name: "the purge trusts a clock that leapt",
+		in:   "internal/roster.purgeClock.check",
+		from: `c.waiting, c.now, c.uptime, c.trusted = true, now, uptime, trusted`,
+		to:   `c.waiting = false`,
+		test: "internal/roster.TestPurgeWaitsAfterTheClockLeapt",
 	},
 	{
 		name: "the purge leaves the address of an erased person",

@@ -111,13 +111,13 @@ func TestRestore(t *testing.T) {
 		{
 			says: "the window is over", body: `{}`, status: 410, want: gone,
 			setup: func(w *world, id string) {
-				storetest.Exec(w.T, w.DSN, `UPDATE removals SET created_at = created_at - 2592000000000 WHERE public_id = $1`, id)
+				storetest.Exec(w.T, w.DSN, `UPDATE removals SET restorable_until = restorable_until - 2592000000000 WHERE public_id = $1`, id)
 			},
 		},
 		{
 			says: "some of it, the window over", body: emails(ann), status: 410, want: gone,
 			setup: func(w *world, id string) {
-				storetest.Exec(w.T, w.DSN, `UPDATE removals SET created_at = 0 WHERE public_id = $1`, id)
+				storetest.Exec(w.T, w.DSN, `UPDATE removals SET restorable_until = 1 WHERE public_id = $1`, id)
 			},
 		},
 	}

@@ -8,5 +8,12 @@ func (r *Roster) ForgetJobFailures() {
 	clear(r.jobs.failed)
 }
 
-// RestoreAtOnce makes n members as many as one transaction restores.
-func (r *Roster) RestoreAtOnce(n int) { r.restoreAtOnce = n }
+// ForgetJobDelays lets a job whose chunk failed be tried again at once.
+func (r *Roster) ForgetJobDelays() {
+	r.jobs.mu.Lock()
+	defer r.jobs.mu.Unlock()
+	for ref, failure := range r.jobs.failed {
+		failure.again = failure.again.AddDate(-1, 0, 0)
+		r.jobs.failed[ref] = failure
+	}
+}

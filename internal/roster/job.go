@@ -97,7 +97,8 @@ func (r *Roster) CancelRemoval(ctx context.Context, caller auth.Caller, accountI
 	if err != nil {
 		return directory.RemovalRecord{}, err
 	}
-	record, err := r.endJob(ctx, store.Change{Account: account, Actor: caller.Actor}, id, directory.RemovalCancelled, details)
+	change := store.Change{Account: account, Actor: caller.Actor}
+	record, err := r.endJob(ctx, change, id, directory.RemovalCancelled, details, (*store.Tx).EndJob)
 	r.setRestorable(&record)
 	return record, err
 }
@@ -105,11 +106,13 @@ func (r *Roster) CancelRemoval(ctx context.Context, caller auth.Caller, accountI
 // errEnded ends a transaction that has nothing to do.
 var errEnded = errors.New("the job has ended so before")
 
-// endJob ends a job before its time, unless that was done before, and returns
-// what then is of it.
-func (r *Roster) endJob(ctx context.Context, change store.Change, id string, state directory.RemovalState, details []byte) (record directory.RemovalRecord, err error) {
+// endJob ends a job before its time by end, unless that was done before, and returns what
+// then is of the removal.
+func (r *Roster) endJob(ctx context.Context, change store.Change, id string, state directory.RemovalState, details []byte,
+	end func(*store.Tx, context.Context, string, directory.RemovalState) (bool, error),
+) (record directory.RemovalRecord, err error) {
 	err = r.store.Write(ctx, change, func(tx *store.Tx) error {
-		ended, err := tx.EndJob(ctx, id, state)
+		ended, err := end(tx, ctx, id, state)
 		if err != nil {
 			return err
 		}
@@ -139,11 +142,13 @@ type Progress struct {
 	// first, Over that it was its last.
 	Removal       string
 	Started, Over bool
-	// Requested and Removed are the job's counts so far.
-	Requested, Removed int
+	// Restores says that the job is a restoration of the removal. Requested and, of a
+	// removal, Removed or, of a restoration, Restored are the job's counts so far.
+	Restores                     bool
+	Requested, Removed, Restored int
 }
 
-// WorkOff does the next chunk of the job whose turn it is, in a transaction of
+// WorkOff does the next chunk of the removal or restoration whose turn it is, in a transaction of
 // its own that moves the job's place mark: so no user is handled twice, and after
 // a crash another server goes on from there. Accounts take turns, whatever their
 // jobs' sizes; of one account the oldest job comes first. Servers share the work:
@@ -159,6 +164,11 @@ func (r *Roster) WorkOff(ctx context.Context, caller auth.Caller) (Progress, err
 	if err != nil {
 		return Progress{}, err
 	}
+	restorations, err := r.store.OpenRestorations(ctx, openJobs)
+	if err != nil {
+		return Progress{}, err
+	}
+	open = append(open, restorations...)
 	r.jobs.open.Store(int64(len(open)))
 	for _, job := range r.inTurn(open) {
 		progress, err := r.workOn(ctx, job)
@@ -170,17 +180,21 @@ func (r *Roster) WorkOff(ctx context.Context, caller auth.Caller) (Progress, err
 	return Progress{}, nil
 }
 
-// inTurn picks the oldest job of each account, the one that has waited longest
-// first, without those that are left alone for a while.
+// inTurn picks the oldest removal and the oldest restoration of each account, the one that
+// has waited longest first, without those that are left alone for a while.
 func (r *Roster) inTurn(open []store.OpenJob) []store.OpenJob {
-	seen := make(map[directory.AccountID]bool)
+	type line struct {
+		account  directory.AccountID
+		restores bool
+	}
+	seen := make(map[line]bool)
 	now := r.store.Now()
 	first := open[:0]
 	for _, job := range open {
-		if seen[job.Account] {
+		if seen[line{job.Account, job.Restores}] {
 			continue
 		}
-		seen[job.Account] = true
+		seen[line{job.Account, job.Restores}] = true
 		if !now.Before(r.jobs.failed[job.JobRef].again) {
 			first = append(first, job)
 		}
@@ -191,6 +205,9 @@ func (r *Roster) inTurn(open []store.OpenJob) []store.OpenJob {
 
 // workOn does a chunk of the job.
 func (r *Roster) workOn(ctx context.Context, job store.OpenJob) (Progress, error) {
+	if job.Restores {
+		return r.restoreOn(ctx, job)
+	}
 	var c chunk
 	var began time.Time
 	change := store.Change{Account: job.Account, Actor: job.Actor}
@@ -202,9 +219,7 @@ func (r *Roster) workOn(ctx context.Context, job store.OpenJob) (Progress, error
 	if err != nil {
 		return Progress{}, r.chunkFailed(ctx, job, err)
 	}
-	delete(r.jobs.failed, job.JobRef)
-	r.pace(time.Since(began))
-	r.jobs.chunks.Add(1)
+	r.chunkDone(job, time.Since(began))
 	r.notes.usersRemoved.Add(int64(c.out.Removed))
 	r.notes.usersRefused.Add(int64(len(c.out.Refused)))
 	p := Progress{Worked: true, Removal: job.PublicID, Started: c.first, Over: c.over, Requested: c.job.Requested, Removed: c.job.Removed}
@@ -212,6 +227,13 @@ func (r *Roster) workOn(ctx context.Context, job store.OpenJob) (Progress, error
 		r.jobs.ended[directory.RemovalCompleted].Add(1)
 	}
 	return p, nil
+}
+
+// chunkDone notes that a chunk of the job was done, and how long that took.
+func (r *Roster) chunkDone(job store.OpenJob, took time.Duration) {
+	delete(r.jobs.failed, job.JobRef)
+	r.pace(took)
+	r.jobs.chunks.Add(1)
 }
 
 // pace chooses how much the next chunk takes by how long the last one took.
@@ -254,8 +276,11 @@ func (r *Roster) chunkFailed(ctx context.Context, job store.OpenJob, err error) 
 		return err
 	}
 	system := auth.System()
-	details := []byte(`{}`) // the log has the reason, which may name people
-	_, ended := r.endJob(ctx, store.Change{Account: job.Account, Actor: system.Actor}, job.PublicID, directory.RemovalFailed, details)
+	details, end := []byte(`{}`), (*store.Tx).EndJob // the log has the reason, which may name people
+	if job.Restores {
+		details, end = []byte(`{"restored":0,"part":true}`), (*store.Tx).EndRestoration
+	}
+	_, ended := r.endJob(ctx, store.Change{Account: job.Account, Actor: system.Actor}, job.PublicID, directory.RemovalFailed, details, end)
 	if ended == nil {
 		delete(r.jobs.failed, job.JobRef)
 		err = fmt.Errorf("%w; it is given up", err)
@@ -310,7 +335,7 @@ func (c *chunk) write(ctx context.Context, id directory.RemovalID) (err error) {
 		}
 		c.tx.RecordDetails(details)
 	}
-	if err := c.tx.RemoveSome(ctx, c.job, leaving, c.roster.window == 0); err != nil {
+	if err := c.tx.RemoveSome(ctx, c.job, leaving); err != nil {
 		return err
 	}
 	c.over, err = c.tx.Advance(ctx, c.job, rows, len(c.out.Refused) > 0)

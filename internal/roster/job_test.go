@@ -28,6 +28,16 @@ func openJobs(t *testing.T, dsn string, chunk int, o store.Options) *roster.Rost
 	return r
 }
 
+// openRestores opens a directory that restores at most 100 users in one transaction, and
+// more in chunks of so many.
+func openRestores(t *testing.T, dsn string, chunk int) *roster.Roster {
+	t.Helper()
+	r, err := roster.Open(context.Background(), roster.Options{Database: dsn, JobChunk: chunk, RestoreAtOnce: 100})
+	must(t, err)
+	t.Cleanup(func() { must(t, r.Close()) })
+	return r
+}
+
 // workAll works until there is nothing to do.
 func workAll(t *testing.T, r *roster.Roster) {
 	t.Helper()
@@ -415,8 +425,7 @@ func TestLargeRemovalIsRestored(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		ctx := context.Background()
-		r := openJobs(t, dsn, 1000, store.Options{})
-		r.RestoreAtOnce(100)
+		r := openRestores(t, dsn, 1000)
 		account, refs := jobAccount(t, r, "one", 2500)
 		var emails []string
 		for _, ref := range refs[:1800] {
@@ -456,8 +465,7 @@ func TestLargeRestorationIsRepeated(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		ctx := context.Background()
-		r := openJobs(t, dsn, 1000, store.Options{})
-		r.RestoreAtOnce(100)
+		r := openRestores(t, dsn, 1000)
 		account, refs := jobAccount(t, r, "one", 400)
 		caller := callerOf(t, dsn, account)
 		removal, err := r.RemoveUsers(ctx, caller, refs, roster.RemovalOptions{})

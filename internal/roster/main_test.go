@@ -17,5 +17,8 @@ func TestMain(m *testing.M) {
 	if spec := os.Getenv(faultChild); spec != "" {
 		os.Exit(runFaultChild(spec))
 	}
+	if spec := os.Getenv(restoreChild); spec != "" {
+		os.Exit(runRestoreChild(spec))
+	}
 	storetest.Main(m)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"roster/internal/auth"
@@ -45,10 +46,11 @@ func (r *Roster) Removal(ctx context.Context, caller auth.Caller, accountID, id 
 	return record, addDetails(&record, details)
 }
 
-// setRestorable fills in when the restore window of a removal ends.
+// setRestorable fills in when the restore window of a removal ends, where an earlier
+// version made the removal and no server has filled it in yet.
 func (r *Roster) setRestorable(record *directory.RemovalRecord) {
 	if record.State.Over() {
-		record.RestorableUntil = record.Finished.Add(r.window)
+		record.RestorableUntil = r.windowEnd(record.RestorableUntil, record.Finished)
 	}
 }
 
@@ -135,5 +137,5 @@ func (r *Roster) PurgeRemoval(ctx context.Context, caller auth.Caller, accountID
 		return 0, directory.Errorf(directory.ErrState, "the removal %s was purged already, on %s",
 			record.PublicID, record.Purged.Format(time.RFC3339))
 	}
-	return r.purge(ctx, caller, store.DueRemoval{Account: account.ID, Removal: record.ID})
+	return r.purge(ctx, caller, store.DueRemoval{Account: account.ID, Removal: record.ID}, time.UnixMicro(math.MaxInt64))
 }

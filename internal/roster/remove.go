@@ -68,8 +68,11 @@ func (r *Roster) remove(ctx context.Context, tx *store.Tx, caller auth.Caller, r
 	}
 	out.PublicID, out.Labels = directory.NewRemovalID(), o.Labels
 	kept := maxRefusedKept
-	erase := o.erase || r.window == 0
-	if erase {
+	window := r.window
+	if o.erase {
+		window = 0
+	}
+	if window == 0 {
 		kept = 0 // nothing personal stays
 	}
 	counts, details, err := describe(caller, refs, &out, o.RequestID, kept)
@@ -77,8 +80,8 @@ func (r *Roster) remove(ctx context.Context, tx *store.Tx, caller auth.Caller, r
 		return directory.Removal{}, err
 	}
 	tx.RecordDetails(details)
-	tx.Remove(leaving, out, counts)
-	if erase {
+	tx.Remove(leaving, out, counts, window)
+	if window == 0 {
 		err = tx.EraseAtOnce(ctx, leaving)
 	}
 	return out, err

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -22,6 +21,9 @@ type RestoreOptions struct {
 	Atomic bool
 	// Repeat lets an app repeat the call, as that of a removal does.
 	Repeat directory.RepeatKey
+	// Background lets a restoration of more users than one transaction restores be done
+	// in the background: the outcome is then Queued.
+	Background bool
 }
 
 // restoreAttempts is how often a restoration starts over when others make the
@@ -38,6 +40,12 @@ var errPreview = errors.New("nothing is kept of a preview")
 // transaction: everybody not among the outcome's Refused is back once it
 // returns without an error, and with one nobody is; a failing commit
 // (directory.ErrUnavailable) leaves open whether all or nobody.
+//
+// A whole removal with more than 100,000 members left, such as a job, is restored by a
+// job of its own, unless it is a preview or all or nobody: each chunk is a transaction, and
+// what was begun is finished by a server, also when the context or this process ends. The
+// call works on it until it is over. A call while it is not over joins it. When it was
+// cancelled the error wraps directory.ErrState.
 //
 // An app needs the scope User Management, and accountID is empty or its own.
 // The error wraps directory.ErrNotFound when the account has no such removal,
@@ -60,11 +68,13 @@ func (r *Roster) RestoreUsers(ctx context.Context, caller auth.Caller, accountID
 	}
 	change := store.Change{Account: account, Actor: caller.Actor}
 	earlier, err := re.begin(ctx, change)
-	if err != nil {
+	switch {
+	case err != nil:
 		return directory.Restoration{}, fmt.Errorf("restore users: %w", err)
-	}
-	if earlier != nil {
+	case earlier != nil:
 		return earlier.restoration(refs), nil
+	case re.out.Queued:
+		return re.out, nil
 	}
 	for range restoreAttempts {
 		earlier, err = r.writeOnce(ctx, caller, o.Repeat, change, func(tx *store.Tx) error { return re.write(ctx, tx) },
@@ -97,91 +107,40 @@ type restoration struct {
 	options   RestoreOptions
 	refs      []directory.UserRef   // nil for the whole removal
 	selection *directory.Selection  // of refs
-	before    directory.Restoration // by transactions before the one that ends it
+	begun     bool                  // by a job, which may outlast the restore window
+	before    directory.Restoration // by that job
 	out       directory.Restoration
 }
 
-// Of a whole removal with more members than restoreAtOnce, such as a job, so many
-// are restored by each transaction, lest it hold up everybody and take all of
-// the memory.
-const (
-	restoreAtOnce = 100_000
-	restoreChunk  = 1000
-)
+// restoreAtOnce is how many members of a whole removal one transaction restores at the
+// most, lest it hold up everybody and take all of the memory.
+const restoreAtOnce = 100_000
 
-// begin restores most of a whole removal that is too large for one transaction,
-// in the transactions that it takes. The one that ends the restoration deals with
-// the rest, and with all who cannot come back. A preview, and all or nobody, are
-// one transaction whatever it costs. Of a call that is repeated it returns the
-// earlier outcome and restores nobody.
+// begin restores a whole removal that is too large for one transaction by a job, or leaves
+// that to the background. The transaction that ends the restoration then deals with the
+// few who came to stay out or can come back only now. A preview, and all or nobody, are
+// one transaction whatever it costs. Of a call that is repeated it returns the earlier
+// outcome and restores nobody.
 func (re *restoration) begin(ctx context.Context, change store.Change) (earlier *outcome, err error) {
 	if re.refs != nil || re.options.DryRun || re.options.Atomic {
 		return nil, nil
 	}
 	record, _, err := re.roster.store.Removal(ctx, change.Account, re.removal)
-	if err != nil || record.Left() <= re.roster.restoreAtOnce {
+	if err != nil || !record.Restoring() && record.Left() <= re.roster.restoreAtOnce {
 		return nil, err
 	}
 	earlier, err = re.roster.earlier(ctx, re.caller, re.options.Repeat)
 	if err != nil || earlier != nil {
 		return earlier, err
 	}
-	for more := true; more; {
-		err := re.roster.store.Write(ctx, change, func(tx *store.Tx) (err error) {
-			more, err = re.writeSome(ctx, tx)
-			return err
-		})
-		switch {
-		case errors.Is(err, directory.ErrExists): // somebody came in between; see RestoreUsers
-			more = true
-		case errors.Is(err, errPreview):
-			return nil, nil
-		case err != nil:
-			return nil, err
-		default:
-			re.before.Restored += re.out.Restored
-			re.before.Lost = directory.AddLost(re.before.Lost, re.out.Lost)
-			re.roster.notes.usersRestored.Add(int64(re.out.Restored))
-		}
+	if err := re.queue(ctx, change); err != nil {
+		return nil, err
 	}
-	return nil, nil
-}
-
-// writeSome restores some within a transaction, and reports whether that is worth
-// doing again: not when most of those that it finds cannot come back.
-func (re *restoration) writeSome(ctx context.Context, tx *store.Tx) (more bool, err error) {
-	removal, err := tx.LockRemoval(ctx, re.removal)
-	if err != nil {
-		return false, err
+	if re.options.Background {
+		re.out.Queued = true
+		return nil, nil
 	}
-	left := removal.Removed - removal.Restored
-	if re.before.Restored == 0 { // later it is the same, since nobody erases any meanwhile
-		if left, err = tx.CountRemovedMembers(ctx, removal); err != nil {
-			return false, err
-		}
-	}
-	if err := re.possible(removal, left); err != nil {
-		return false, err
-	}
-	removed, err := tx.SomeRemovedMembers(ctx, removal, restoreChunk)
-	if err != nil {
-		return false, err
-	}
-	live, err := tx.LiveLike(ctx, removed)
-	if err != nil {
-		return false, err
-	}
-	returning, _ := re.selection.DecideRestoration(removed, live)
-	if len(returning) == 0 {
-		return false, errPreview // nothing to be written
-	}
-	re.out = directory.Restoration{Restored: len(returning)}
-	if re.out.Lost, err = tx.Restore(ctx, removal, returning); err != nil {
-		return false, err
-	}
-	details, err := re.describe()
-	tx.RecordDetails(details)
-	return len(returning) > restoreChunk/2, err
+	return nil, re.finish(ctx, change, record.ID)
 }
 
 // write does it within the transaction.
@@ -189,6 +148,15 @@ func (re *restoration) write(ctx context.Context, tx *store.Tx) error {
 	removal, err := tx.LockRemoval(ctx, re.removal)
 	if err != nil {
 		return err
+	}
+	if re.options.Atomic {
+		running, err := tx.Restoring(ctx, removal.RemovalID)
+		if err != nil {
+			return err
+		}
+		if running {
+			return directory.Errorf(directory.ErrState, "the removal %s is being restored: wait, or cancel that", re.removal)
+		}
 	}
 	removed, err := tx.RemovedMembers(ctx, removal, re.selection)
 	if err != nil {
@@ -229,13 +197,15 @@ func (re *restoration) write(ctx context.Context, tx *store.Tx) error {
 // possible refuses what the restore window or the purge has put an end to. left
 // is how many of those in question are still there.
 func (re *restoration) possible(removal store.LockedRemoval, left int) error {
-	age := re.roster.store.Now().Sub(time.UnixMicro(removal.Finished))
+	until := re.roster.windowEnd(removal.RestorableUntil, removal.Finished)
 	switch {
 	case !removal.State.Over():
 		return directory.Errorf(directory.ErrState, "the removal %s is still %s: cancel it, or wait", re.removal, removal.State)
+	case re.begun:
+		return nil
 	case removal.Purged:
 		return directory.Errorf(directory.ErrGone, "the users of removal %s were erased", re.removal)
-	case re.caller.RequireOperator() != nil && age >= re.roster.window:
+	case re.caller.RequireOperator() != nil && !re.roster.store.Now().Before(until):
 		return directory.Errorf(directory.ErrGone, "the restore window of removal %s is over", re.removal)
 	case re.refs == nil && left != removal.Removed-removal.Restored:
 		return directory.Errorf(directory.ErrGone, "some users of removal %s were erased: name those to restore", re.removal)
@@ -271,10 +241,14 @@ func (re *restoration) spell(ctx context.Context, tx *store.Tx) error {
 
 // describe renders what is personal about the restoration, for the audit log.
 func (re *restoration) describe() ([]byte, error) {
-	return json.Marshal(restorationDetails{
-		re.caller.Actor.Label, re.options.RequestID, &re.out.Restored,
-		re.out.RefusedByReason(), keepRefusals(re.out.Refs, re.out.Refused, maxRefusedKept), re.out.Lost,
-	})
+	return json.Marshal(re.details())
+}
+
+func (re *restoration) details() restorationDetails {
+	return restorationDetails{
+		Subject: re.caller.Actor.Label, RequestID: re.options.RequestID, Restored: &re.out.Restored,
+		RefusedByReason: re.out.RefusedByReason(), Refused: keepRefusals(re.out.Refs, re.out.Refused, maxRefusedKept), Lost: re.out.Lost,
+	}
 }
 
 // ownAccount is the account of a caller who holds the scope: the one that is

@@ -10,7 +10,6 @@ import (
 	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/roster"
-	"roster/internal/store"
 	"roster/internal/storetest"
 )
 
@@ -179,8 +178,7 @@ func TestLargeRestorationTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		ctx := context.Background()
-		r := openJobs(t, dsn, 1000, store.Options{})
-		r.RestoreAtOnce(100)
+		r := openRestores(t, dsn, 1000)
 		account, refs := jobAccount(t, r, "one", 3000)
 		caller := callerOf(t, dsn, account)
 		removal, err := r.RemoveUsers(ctx, caller, refs, roster.RemovalOptions{})

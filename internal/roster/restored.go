@@ -20,6 +20,9 @@ type restorationDetails struct {
 	RefusedByReason map[directory.Reason]int `json:"refusedByReason,omitempty"`
 	Refused         []keptRefusal            `json:"refused,omitempty"`
 	Lost            []directory.LostObject   `json:"lost,omitempty"`
+	// Part says that the transaction did not end the restoration: where another one did,
+	// that has all who were refused.
+	Part bool `json:"part,omitempty"`
 }
 
 // restorationsAtOnce is how many transactions of a removal are read at once.
@@ -33,7 +36,7 @@ func (r *Roster) Restoration(ctx context.Context, caller auth.Caller, accountID 
 	if err != nil {
 		return directory.RestorationRecord{}, err
 	}
-	out, found := directory.RestorationRecord{}, false
+	out, found, ended := directory.RestorationRecord{}, false, false
 	for before, more := int64(math.MaxInt64), true; more; {
 		bodies, last, err := r.store.RemovalDetails(ctx, account, record.ID, before, restorationsAtOnce)
 		if err != nil {
@@ -51,7 +54,7 @@ func (r *Roster) Restoration(ctx context.Context, caller auth.Caller, accountID 
 			}
 			if d.RequestID == requestID {
 				found = true
-				d.addTo(&out)
+				d.addTo(&out, &ended)
 			}
 		}
 	}
@@ -61,12 +64,23 @@ func (r *Roster) Restoration(ctx context.Context, caller auth.Caller, accountID 
 	return out, nil
 }
 
-// addTo adds what one transaction of a restoration did. That which ended it has all who
-// were refused.
-func (d *restorationDetails) addTo(out *directory.RestorationRecord) {
+// addTo adds what one transaction of a restoration did to what later ones did. ended says
+// that the refused of the one that ended it are there.
+func (d *restorationDetails) addTo(out *directory.RestorationRecord, ended *bool) {
 	out.Restored += *d.Restored
 	out.Lost = directory.AddLost(out.Lost, d.Lost)
-	if len(d.Refused) > 0 && out.Refused == nil { // an earlier one of the same id has others
-		out.RefusedByReason, out.Refused = d.RefusedByReason, refusedUsers(d.Refused)
+	switch {
+	case *ended: // an earlier one of the same id has others
+	case !d.Part:
+		out.RefusedByReason, out.Refused, *ended = d.RefusedByReason, refusedUsers(d.Refused), true
+	default:
+		if out.RefusedByReason == nil {
+			out.RefusedByReason = make(map[directory.Reason]int)
+		}
+		for reason, n := range d.RefusedByReason {
+			out.RefusedByReason[reason] += n
+		}
+		some := refusedUsers(d.Refused)
+		out.Refused = append(out.Refused, some[:min(len(some), maxRefusedKept-len(out.Refused))]...)
 	}
 }

@@ -8,6 +8,7 @@
 package roster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +31,9 @@ type Roster struct {
 	notes    *notes
 	known    atomic.Pointer[string] // client id of the app that called last
 	options  Options
-	// window is how long a removal can be undone; 0 erases at once.
+	// window is how long a removal that is made now can be undone; 0 erases at once.
 	window time.Duration
+	clock  purgeClock
 	limits directory.RateLimits // of accounts that have none of their own
 	jobs   jobs
 	// restoreAtOnce is how many members one transaction restores at the most.
@@ -71,10 +73,12 @@ type Options struct {
 	Secrets bool
 	// SecretKeyFile is the path of the secret key's file; empty for its usual place.
 	SecretKeyFile string
-	// RestoreWindow is how long a removal can be undone, after which PurgeExpired
-	// erases who was removed; 0 for DefaultRestoreWindow.
+	// RestoreWindow is how long a removal that is made now can be undone, after which
+	// PurgeExpired erases its users; 0 for DefaultRestoreWindow. See AdoptRestoreWindow
+	// about removals that were made before.
 	RestoreWindow time.Duration
-	// EraseAtOnce makes a removal erase in its own transaction, with no way back.
+	// EraseAtOnce makes a removal that is made now erase in its own transaction, with no
+	// way back.
 	EraseAtOnce bool
 	// RateLimits are those of every account that has none of its own; none for
 	// no limit.
@@ -82,6 +86,9 @@ type Options struct {
 	// JobChunk is the most users that one transaction of a job removes; 0 for
 	// DefaultJobChunk.
 	JobChunk int
+	// RestoreAtOnce is how many members of a whole removal one transaction restores at the
+	// most; 0 for 100,000. Tests have no time for so many.
+	RestoreAtOnce int
 	// Store passes test hooks on.
 	Store store.Options
 }
@@ -96,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Roster{store: s, notes: newNotes(), options: o, window: o.RestoreWindow, limits: o.RateLimits, jobs: newJobs(o.JobChunk), restoreAtOnce: restoreAtOnce}
+	r := &Roster{store: s, notes: newNotes(), options: o, window: o.RestoreWindow, limits: o.RateLimits, jobs: newJobs(o.JobChunk), restoreAtOnce: cmp.Or(o.RestoreAtOnce, restoreAtOnce)}
 	switch {
 	case o.EraseAtOnce:
 		r.window = 0

@@ -195,7 +195,7 @@ func (s *Spool) Queue(ctx context.Context, requestID string, key directory.Repea
 	mixed := s.lists[directory.ByEmail].all > 0 && s.lists[directory.ByOrgUserID].all > 0
 	change := store.Change{Account: s.caller.Account, Actor: s.caller.Actor}
 	earlier, err := s.roster.writeOnce(ctx, s.caller, key, change, func(tx *store.Tx) error {
-		created = tx.QueueRemoval(s.id, out, mixed)
+		created = tx.QueueRemoval(s.id, out, mixed, s.roster.window)
 		tx.RecordDetails(details)
 		return nil
 	}, func() outcome { return outcome{Removal: out.PublicID, Requested: out.Requested} })

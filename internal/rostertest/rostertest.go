@@ -63,6 +63,9 @@ type Options struct {
 	// JobChunk is the most users that one transaction of a job removes; 0 for the
 	// server's default.
 	JobChunk int
+	// RestoreAtOnce is how many members of a whole removal one transaction restores at
+	// the most; 0 for the server's default.
+	RestoreAtOnce int
 }
 
 // Start serves the database at dsn until the test ends.
@@ -87,6 +90,7 @@ func Start(t testing.TB, dsn string, o Options) *Server {
 			SecretKeyFile: o.SecretKeyFile,
 			RateLimits:    o.RateLimits,
 			JobChunk:      o.JobChunk,
+			RestoreAtOnce: o.RestoreAtOnce,
 			Store:         store.Options{Clock: o.Clock, Trace: o.Trace, CommitGrace: o.CommitGrace},
 		},
 		Limits:   o.Limits,
@@ -183,10 +187,13 @@ func (s *Server) VerifyAudit() {
 	}
 }
 
-// Dump reads everything that the database holds.
+// Dump reads everything that the database holds, but for what the purge in the
+// background remembers.
 func (s *Server) Dump() storetest.Content {
 	s.T.Helper()
-	return storetest.Dump(s.T, s.DSN)
+	content := storetest.Dump(s.T, s.DSN)
+	delete(content, "purge_state")
+	return content
 }
 
 // App is a client app.

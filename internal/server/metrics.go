@@ -117,6 +117,7 @@ var (
 	jobsOpen      = prometheus.NewDesc("roster_jobs_unfinished", "Removal jobs of all servers that were not over when this one looked last.", nil, nil)
 	jobChunks     = prometheus.NewDesc("roster_job_chunks_total", "Chunks of removal jobs that were done.", nil, nil)
 	jobsEnded     = prometheus.NewDesc("roster_jobs_ended_total", "Removal jobs that came to their end, by how.", []string{"state"}, nil)
+	purgeWaiting  = prometheus.NewDesc("roster_purge_waiting", "1 while the purge of this server erases nobody because its clock may be wrong, and 0 otherwise.", nil, nil)
 	usersRestored = prometheus.NewDesc("roster_users_restored_total", "Removed users who were restored.", nil, nil)
 )
 
@@ -126,6 +127,7 @@ func (c rosterCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- usersRemoved
 	ch <- usersRefused
 	ch <- usersRestored
+	ch <- purgeWaiting
 	ch <- jobsOpen
 	ch <- jobChunks
 	ch <- jobsEnded
@@ -140,6 +142,11 @@ func (c rosterCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(usersRemoved, prometheus.CounterValue, float64(counts.UsersRemoved))
 	ch <- prometheus.MustNewConstMetric(usersRefused, prometheus.CounterValue, float64(counts.UsersRefused))
 	ch <- prometheus.MustNewConstMetric(usersRestored, prometheus.CounterValue, float64(counts.UsersRestored))
+	waiting := 0.0
+	if c.roster.PurgeWait().Waiting() {
+		waiting = 1
+	}
+	ch <- prometheus.MustNewConstMetric(purgeWaiting, prometheus.GaugeValue, waiting)
 	ch <- prometheus.MustNewConstMetric(jobsOpen, prometheus.GaugeValue, float64(counts.JobsOpen))
 	ch <- prometheus.MustNewConstMetric(jobChunks, prometheus.CounterValue, float64(counts.JobChunks))
 	for state, n := range counts.JobsEnded {

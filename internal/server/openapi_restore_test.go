@@ -70,7 +70,7 @@ func takeKeys(c *checker, _ *testing.T, people *cast) {
 
 // windowOver makes the removals of the account older than the restore window.
 func windowOver(c *checker, t *testing.T, people *cast) {
-	storetest.Exec(t, c.DSN, "UPDATE removals SET created_at = 0 WHERE account_id = (SELECT id FROM accounts WHERE public_id = $1)", people.account)
+	storetest.Exec(t, c.DSN, "UPDATE removals SET restorable_until = 1 WHERE account_id = (SELECT id FROM accounts WHERE public_id = $1)", people.account)
 }
 
 // Real restorations are what the document says, and each of its examples is met.

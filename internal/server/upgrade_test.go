@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"text/template"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
@@ -227,9 +228,18 @@ func (w oldWorld) checkUpgraded(t *testing.T, before storetest.Content) {
 	if got := w.state(t); got != store.SchemaCurrent {
 		t.Errorf("state %d, want SchemaCurrent", got)
 	}
+	// The server gives removals an end of the restore window: 30 days after each.
+	for deadline := time.Now().Add(time.Minute); strings.Contains(fmt.Sprint(s.Dump()["removals"]), "|0|||<nil>"); {
+		if time.Now().After(deadline) {
+			t.Fatal("the end of the restore window is not filled in")
+		}
+	}
 	after := s.Dump()
-	for i := range before["removals"] {
-		before["removals"][i] += "|0||" // none was restored; it has neither a note nor a run
+	for i, row := range before["removals"] {
+		created, err := strconv.ParseInt(strings.Split(row, "|")[8], 10, 64)
+		must(t, err)
+		// None was restored; it has neither a note nor a run.
+		before["removals"][i] += fmt.Sprintf("|0|||%d", created+roster.DefaultRestoreWindow.Microseconds())
 	}
 	for i := range before["audit_heads"] {
 		before["audit_heads"][i] += fmt.Sprintf("|%d", len(members)) // how many users there are

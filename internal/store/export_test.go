@@ -46,7 +46,7 @@ func (s *Store) HotStatements() map[string]string {
 		statements["indexProfiles"] = indexProfiles
 	}
 	maps.Copy(statements, map[string]string{
-		"membersOfRemoval": membersOfRemoval, "pageOfRemoval": pageOfRemoval, "countOfRemoval": countOfRemoval, "pageOfRemoved": s.engine.pageOfRemoved(), "removedByID": removedByID, "linesOfRemoval": linesOfRemoval, "detailsOfRemoval": detailsOfRemoval, "someOfRemoval": someOfRemoval, "selectAddresses": selectAddresses,
+		"membersOfRemoval": membersOfRemoval, "pageOfRemoved": s.engine.pageOfRemoved(), "removedByID": removedByID, "linesOfRemoval": linesOfRemoval, "detailsOfRemoval": detailsOfRemoval, "someOfRemoval": someOfRemoval, "selectAddresses": selectAddresses,
 		"markRestored": markRestored, "addRestored": addRestored, "selectLost": selectLost,
 		"dropLostGroups": dropLostGroups, "dropLostRoles": dropLostRoles, "dropLostTasks": dropLostTasks,
 		"purgeTasks": purgeTasks, "purgeRoles": purgeRoles, "purgeGroups": purgeGroups, "purgeProfiles": purgeProfiles, "purgeChanges": purgeChanges, "insertChanges": insertChanges,
@@ -62,7 +62,10 @@ func (s *Store) HotStatements() map[string]string {
 	})
 	maps.Copy(statements, map[string]string{
 		"selectJob": selectJob + s.engine.skipLocked, "selectCounts": selectCounts, "selectJobState": selectJobState + s.engine.lockJob, "selectSpool": selectSpool,
-		"deleteDone": deleteDone, "deleteSpool": deleteSpool, "deleteMet": deleteMet, "moveJob": moveJob, "endJob": endJob, "countChunk": countChunk,
+		"deleteDone": deleteDone, "deleteSpool": deleteSpool, "deleteMet": deleteMet, "moveJob": moveJob, "endJob": endJob, "moveWindow": moveWindow, "countChunk": countChunk,
+		"selectRestoreJob": selectRestoreJob + s.engine.skipLocked, "selectRestoring": selectRestoring, "selectRestored": selectRestored + s.engine.lockJob,
+		"moveRestoreJob": moveRestoreJob, "endRestoreJob": endRestoreJob, "forgetRestoreJob": forgetRestoreJob, "idsOfRemoval": idsOfRemoval,
+		"selectRestoreItems": selectRestoreItems, "deleteRestoreItems": deleteRestoreItems, "forgetRestoreItems": forgetRestoreItems, "membersOfItems": membersOfItems,
 		"touchSpool": touchSpool, "queueJob": queueJob, "selectMet": selectMet, "insertMet": insertMet, "selectRefused": selectRefused,
 		"deleteRefusedDetails": deleteRefusedDetails, "deleteRefusals": deleteRefusals,
 	})
@@ -95,16 +98,17 @@ func (s *Store) HotStatements() map[string]string {
 // that index.
 func OrderedStatements() map[string][2]string {
 	return map[string][2]string{
-		"listRemovals":  {listRemovals, "removals_created"},
-		"selectDue":     {selectDue, "removals_unpurged"},
-		"selectJobs":    {selectJobs, "removal_jobs_spooled"},
-		"countJobs":     {countJobs, "removal_jobs_spooled"},
-		"pageOfMembers": {pageOfMembers, "member_profiles_created"},
-		"nextByEmail":   {upwards.Replace(nextByEmail), "members_live_email"},
-		"nextByOrgID":   {downwards.Replace(nextByOrgID), "members_live_org"},
-		"nextByName":    {downwards.Replace(nextByName), "member_profiles_name"},
-		"listGroups":    {listGroups, "groups_created"},
-		"listBots":      {listBots, "bots_created"},
+		"listRemovals":      {listRemovals, "removals_created"},
+		"selectDue":         {selectDue, "removals_restorable"},
+		"selectJobs":        {selectJobs, "removal_jobs_spooled"},
+		"selectRestoreJobs": {selectRestoreJobs, "restore_jobs_open"},
+		"countJobs":         {countJobs, "removal_jobs_spooled"},
+		"pageOfMembers":     {pageOfMembers, "member_profiles_created"},
+		"nextByEmail":       {upwards.Replace(nextByEmail), "members_live_email"},
+		"nextByOrgID":       {downwards.Replace(nextByOrgID), "members_live_org"},
+		"nextByName":        {downwards.Replace(nextByName), "member_profiles_name"},
+		"listGroups":        {listGroups, "groups_created"},
+		"listBots":          {listBots, "bots_created"},
 	}
 }
 

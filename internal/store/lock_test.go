@@ -73,7 +73,7 @@ func removal(refs ...directory.UserRef) (*directory.Removal, func(context.Contex
 		leaving, *out = sel.Decide(found)
 		out.PublicID = directory.NewRemovalID()
 		tx.RecordDetails([]byte("{}"))
-		tx.Remove(leaving, *out, []byte("{}"))
+		tx.Remove(leaving, *out, []byte("{}"), time.Hour)
 		return nil
 	}
 }
@@ -167,10 +167,11 @@ func TestPurgeThatWaitedDoesNotCloseARemovalTooEarly(t *testing.T) {
 	f := newFixture(t, storetest.New(t, "postgres"))
 	f.members("a@x.example", "b@x.example")
 	f.remove("", "a@x.example", "b@x.example")
-	due, err := f.store.DueRemovals(context.Background(), time.Now().Add(time.Hour).UnixMicro(), 0, 10)
+	later := time.Now().Add(2 * time.Hour)
+	due, err := f.store.DueRemovals(context.Background(), later, later, 10)
 	must(t, err)
 	purge := func(ctx context.Context, tx *store.Tx) error {
-		erased, closed, err := tx.Purge(ctx, due[0].Removal, 1)
+		erased, closed, err := tx.Purge(ctx, due[0].Removal, later, 1)
 		if err == nil && (erased != 1 || closed) {
 			t.Errorf("%d erased and closed: %v", erased, closed)
 		}
@@ -178,14 +179,14 @@ func TestPurgeThatWaitedDoesNotCloseARemovalTooEarly(t *testing.T) {
 	}
 	must(t, f.meanwhile(t, purge, purge))
 	f.write(0, func(ctx context.Context, tx *store.Tx) error {
-		erased, closed, err := tx.Purge(ctx, due[0].Removal, 1)
+		erased, closed, err := tx.Purge(ctx, due[0].Removal, later, 1)
 		if erased != 0 || !closed {
 			t.Errorf("at the end %d erased and closed: %v", erased, closed)
 		}
 		return err
 	})
 	err = f.tryWrite(0, func(ctx context.Context, tx *store.Tx) error {
-		_, _, err := tx.Purge(ctx, due[0].Removal, 1)
+		_, _, err := tx.Purge(ctx, due[0].Removal, later, 1)
 		return err
 	})
 	if !errors.Is(err, store.ErrRemovalClosed) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"roster/internal/directory"
 	"roster/internal/store"
@@ -138,7 +139,7 @@ func (f *fixture) tryRemove(details string, addresses ...string) error {
 		if details != "" {
 			tx.RecordDetails([]byte(details))
 		}
-		tx.Remove(leaving, out, []byte("{}"))
+		tx.Remove(leaving, out, []byte("{}"), time.Hour)
 		return nil
 	})
 }

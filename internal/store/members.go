@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"roster/internal/directory"
 )
@@ -245,21 +246,22 @@ func (o ownerships) add(row scanner) error {
 // The members to mark are found by their primary key. "IS TRUE" keeps PostgreSQL
 // from an index of the live members, which has the account but not the id.
 const (
-	insertRemoval = `INSERT INTO removals (account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at, note, run)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	insertRemoval = `INSERT INTO removals (account_id, id, public_id, actor_kind, actor_id, requested, removed, refused, created_at, note, run, restorable_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 	markRemoved = `UPDATE members SET removal_id = $3
 WHERE (account_id, id) IN ` + idList + ` AND (removal_id IS NULL) IS TRUE`
 )
 
 // Remove ends the memberships of those who leave, writes the removal, and
 // leaves an audit record for each of them. refused is a JSON object of counts
-// by reason. It needs one id. What it writes is sent when the transaction ends.
-func (tx *Tx) Remove(leaving []directory.Candidate, out directory.Removal, refused []byte) {
+// by reason, and window is how long the removal can be undone. It needs one id. What
+// it writes is sent when the transaction ends.
+func (tx *Tx) Remove(leaving []directory.Candidate, out directory.Removal, refused []byte, window time.Duration) {
 	id := directory.RemovalID(tx.ID())
 	tx.batch.Removal = id
 	actor := tx.batch.Actor
 	tx.later(1, insertRemoval, tx.account, id, out.PublicID, string(actor.Kind), actor.ID,
-		out.Requested, out.Removed, string(refused), tx.batch.At.UnixMicro(), out.Labels.Note, out.Labels.Run)
+		out.Requested, out.Removed, string(refused), tx.batch.At.UnixMicro(), out.Labels.Note, out.Labels.Run, restorableUntil(tx.batch.At, window))
 	if len(leaving) == 0 {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"roster/internal/directory"
 )
@@ -14,10 +15,11 @@ const (
 	selectDue = `SELECT r.account_id, r.id,
   COALESCE((SELECT COALESCE(b.finished_at, $3) FROM removal_jobs b WHERE b.account_id = r.account_id AND b.id = r.id), $3 - 1) < $3
 FROM accounts a CROSS JOIN removals r
-WHERE r.account_id = a.id AND r.purged_at IS NULL AND r.created_at <= $1
-ORDER BY a.id, r.created_at LIMIT $2 OFFSET $4`
+WHERE r.account_id = a.id AND r.purged_at IS NULL AND r.restorable_until <= $1
+  AND NOT EXISTS (SELECT 1 FROM restore_jobs s WHERE s.account_id = r.account_id AND s.removal_id = r.id AND s.finished_at IS NULL)
+ORDER BY a.id, r.restorable_until LIMIT $2 OFFSET $4`
 	// Not "IS NULL": PostgreSQL would walk the index of what is not purged yet.
-	selectOpen = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0`
+	selectOpen = `SELECT id FROM removals WHERE account_id = $1 AND id = $2 AND COALESCE(purged_at, 0) = 0 AND COALESCE(restorable_until, $3) <= $3`
 	// Any of them: to find the first by id PostgreSQL would look at all each time.
 	selectRemoved = `SELECT m.id, m.person_id FROM (
   SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL LIMIT $3
@@ -47,10 +49,9 @@ type DueRemoval struct {
 	Removal directory.RemovalID
 }
 
-// DueRemovals returns up to limit removals made at or before cutoff, in Unix
-// microseconds, that have not been purged; of jobs those that were over before
-// jobs.
-func (r *reader) DueRemovals(ctx context.Context, cutoff, jobs int64, limit int) (due []DueRemoval, err error) {
+// DueRemovals returns up to limit removals that have not been purged and whose
+// restore window had ended at a time; of jobs those that were over before jobs.
+func (r *reader) DueRemovals(ctx context.Context, at, jobs time.Time, limit int) (due []DueRemoval, err error) {
 	for seen, all := 0, 0; len(due) == 0 && seen == all; all += limit {
 		err := r.each(ctx, func(rows *sql.Rows) error {
 			var d DueRemoval
@@ -63,7 +64,7 @@ func (r *reader) DueRemovals(ctx context.Context, cutoff, jobs int64, limit int)
 				due = append(due, d)
 			}
 			return nil
-		}, selectDue, cutoff, limit, jobs, seen)
+		}, selectDue, at.UnixMicro(), limit, jobs.UnixMicro(), seen)
 		if err != nil {
 			return nil, wrapf(err, "find removals to purge")
 		}
@@ -71,27 +72,34 @@ func (r *reader) DueRemovals(ctx context.Context, cutoff, jobs int64, limit int)
 	return due, nil
 }
 
-// ErrRemovalClosed says that a removal was purged already, as another server may
-// have done just now.
-var ErrRemovalClosed = errors.New("the removal was purged already")
+// ErrRemovalClosed says that a removal is not to be purged: another server has purged
+// it just now, or its restore window was lengthened.
+var ErrRemovalClosed = errors.New("the removal was purged already, or its restore window has not ended")
 
 // Purge erases up to limit memberships that the removal ended, with all that
 // hangs on them, and the addresses of people whom no account has any more. It
 // leaves an audit record for each. With the last of them go the removal's
 // personal details, and the removal is closed. It reports how many memberships
 // it erased and whether the removal is closed now. The error wraps ErrRemovalClosed
-// when another server has closed it.
-func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, limit int) (erased int, closed bool, err error) {
+// when it was closed before, and when its restore window had not ended at a time, and
+// directory.ErrState while a restoration in the background is not over.
+func (tx *Tx) Purge(ctx context.Context, removal directory.RemovalID, at time.Time, limit int) (erased int, closed bool, err error) {
 	tx.batch.Removal = removal
 	// Whoever works on a removal has its row to himself; the next one waits, and
 	// then sees what is left.
 	var id directory.RemovalID
-	err = tx.row(ctx, selectOpen+tx.engine.lockRows, tx.account, removal).Scan(&id)
+	err = tx.row(ctx, selectOpen+tx.engine.lockRows, tx.account, removal, at.UnixMicro()).Scan(&id)
 	if errors.Is(err, directory.ErrNotFound) {
 		err = ErrRemovalClosed
 	}
 	if err != nil {
 		return 0, false, wrapf(err, "lock the removal")
+	}
+	switch restoring, err := tx.Restoring(ctx, removal); {
+	case err != nil:
+		return 0, false, err
+	case restoring:
+		return 0, false, directory.Errorf(directory.ErrState, "the removal is being restored: wait, or cancel that")
 	}
 	var members []directory.Candidate
 	err = tx.each(ctx, func(rows *sql.Rows) error {
@@ -154,5 +162,8 @@ func (tx *Tx) erase(ctx context.Context, members []directory.Candidate, removal 
 // closeRemoval erases the personal details of a removal of which nobody is left.
 func (tx *Tx) closeRemoval(ctx context.Context, removal directory.RemovalID) error {
 	tx.later(1, closeRemoval, tx.account, removal, tx.batch.At.UnixMicro())
+	if err := tx.exec(ctx, forgetRestoreJob, tx.account, removal); err != nil {
+		return wrapf(err, "close the removal")
+	}
 	return wrapf(tx.exec(ctx, purgeDetails, tx.account, removal), "close the removal")
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"roster/internal/directory"
 	"roster/internal/excerpt"
@@ -12,7 +13,8 @@ const (
 	// Who joined the job as a table could not lock the removal alone.
 	selectRemoval = `SELECT id, removed, restored, COALESCE(purged_at, 0),
   COALESCE((SELECT b.state FROM removal_jobs b WHERE b.account_id = removals.account_id AND b.id = removals.id), 'completed'),
-  COALESCE((SELECT b.finished_at FROM removal_jobs b WHERE b.account_id = removals.account_id AND b.id = removals.id), created_at)
+  COALESCE((SELECT b.finished_at FROM removal_jobs b WHERE b.account_id = removals.account_id AND b.id = removals.id), created_at),
+  COALESCE(restorable_until, 0)
 FROM removals WHERE account_id = $1 AND public_id = $2`
 
 	// The members of a removal, by its index; see list about the limit.
@@ -20,12 +22,6 @@ FROM removals WHERE account_id = $1 AND public_id = $2`
   SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL ` + noLimit + `
 ) r CROSS JOIN members m WHERE m.account_id = r.account_id AND m.id = r.id`
 	someOfRemoval = membersOfRemoval + ` AND (m.email_key IN (SELECT atom FROM json_each($3)) OR m.org_user_id IN (SELECT atom FROM json_each($4)))`
-
-	// Any of them, since those who come back leave the index.
-	pageOfRemoval = memberColumns + `(
-  SELECT account_id, id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL LIMIT $3
-) r CROSS JOIN members m WHERE m.account_id = r.account_id AND m.id = r.id`
-	countOfRemoval = `SELECT COUNT(*) FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL`
 
 	selectAddresses = `SELECT f.member_id, f.email FROM ` + keyedIDs + ` CROSS JOIN member_profiles f
 WHERE f.account_id = j.account_id AND f.member_id = j.id`
@@ -80,8 +76,11 @@ type LockedRemoval struct {
 	Removed  int
 	Restored int // so far
 	State    directory.RemovalState
-	Finished int64 // microseconds; once it is over
-	Purged   bool
+	Finished time.Time // once it is over
+	// RestorableUntil is the end of the restore window; the zero time where an
+	// earlier version made the removal.
+	RestorableUntil time.Time
+	Purged          bool
 }
 
 // LockRemoval finds a removal of the account by its public id and waits for
@@ -89,10 +88,13 @@ type LockedRemoval struct {
 // directory.ErrNotFound when there is none.
 func (tx *Tx) LockRemoval(ctx context.Context, publicID string) (LockedRemoval, error) {
 	var l LockedRemoval
-	var purged int64
+	var purged, finished, until int64
 	err := tx.row(ctx, selectRemoval+tx.engine.lockRows, tx.account, publicID).
-		Scan(&l.RemovalID, &l.Removed, &l.Restored, &purged, &l.State, &l.Finished)
-	l.Purged = purged != 0
+		Scan(&l.RemovalID, &l.Removed, &l.Restored, &purged, &l.State, &finished, &until)
+	l.Purged, l.Finished = purged != 0, fromMicros(finished)
+	if until != 0 {
+		l.RestorableUntil = fromMicros(until)
+	}
 	tx.batch.Removal = l.RemovalID
 	return l, wrapf(err, "removal %q", excerpt.Of(publicID))
 }
@@ -106,17 +108,6 @@ func (tx *Tx) RemovedMembers(ctx context.Context, l LockedRemoval, sel *director
 		query, args = someOfRemoval, append(args, jsonTexts(sel.EmailKeys), jsonTexts(sel.OrgUserIDs))
 	}
 	return tx.removed(ctx, query, args)
-}
-
-// SomeRemovedMembers finds limit of them at the most, no matter whom.
-func (tx *Tx) SomeRemovedMembers(ctx context.Context, l LockedRemoval, limit int) ([]directory.Candidate, error) {
-	return tx.removed(ctx, pageOfRemoval, []any{tx.account, l.RemovalID, limit})
-}
-
-// CountRemovedMembers counts them.
-func (tx *Tx) CountRemovedMembers(ctx context.Context, l LockedRemoval) (n int, err error) {
-	err = tx.row(ctx, countOfRemoval, tx.account, l.RemovalID).Scan(&n)
-	return n, wrapf(err, "count the removed members")
 }
 
 func (tx *Tx) removed(ctx context.Context, query string, args []any) (removed []directory.Candidate, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"roster/internal/directory"
 	"roster/internal/store"
@@ -42,7 +43,7 @@ func newRestoring(t *testing.T) *restoring {
 		found, err := tx.LockCandidates(ctx, sel)
 		leaving, out := sel.Decide(found)
 		out.PublicID = r.removal
-		tx.Remove(leaving, out, []byte("{}"))
+		tx.Remove(leaving, out, []byte("{}"), time.Hour)
 		return err
 	})
 	return r

@@ -85,13 +85,15 @@ func (r *reader) run(ctx context.Context, sess session, statements ...statement)
 
 // QueueRemoval makes a removal of a list that has arrived as a whole, for others
 // to work on: see WorkOff. out has its public id, its labels and how many users and
-// ids are named; mixed says whether there are addresses and org ids among them. It
-// returns the time of the removal.
-func (tx *Tx) QueueRemoval(id directory.RemovalID, out directory.Removal, mixed bool) time.Time {
+// ids are named; mixed says whether there are addresses and org ids among them, and
+// window is how long the removal can be undone once it is over. It returns the time of
+// the removal.
+func (tx *Tx) QueueRemoval(id directory.RemovalID, out directory.Removal, mixed bool, window time.Duration) time.Time {
 	tx.batch.Removal = id
 	actor, now := tx.batch.Actor, tx.batch.At.UnixMicro()
 	tx.later(1, queueJob, tx.account, id, tx.batch.ID, flag(mixed), now)
-	tx.later(1, insertRemoval, tx.account, id, out.PublicID, string(actor.Kind), actor.ID, out.Requested, 0, "{}", now, out.Labels.Note, out.Labels.Run)
+	tx.later(1, insertRemoval, tx.account, id, out.PublicID, string(actor.Kind), actor.ID,
+		out.Requested, 0, "{}", now, out.Labels.Note, out.Labels.Run, restorableUntil(tx.batch.At, window))
 	tx.Record(directory.AuditRun{Kind: directory.AuditJobQueued, Object: int64(id)})
 	return tx.batch.At
 }
@@ -102,13 +104,14 @@ func (s *Store) DropSpool(ctx context.Context, account directory.AccountID, id d
 	if err != nil || claimed == 0 {
 		return wrapf(err, "give up the list of a job")
 	}
-	return s.sweep(ctx, JobRef{account, id})
+	return s.sweep(ctx, JobRef{Account: account, ID: id})
 }
 
 // JobRef names a job.
 type JobRef struct {
-	Account directory.AccountID
-	ID      directory.RemovalID
+	Account  directory.AccountID
+	ID       directory.RemovalID
+	Restores bool // the removal with this id
 }
 
 // sweptAtOnce is how many rows of a list one transaction deletes.

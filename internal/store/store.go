@@ -34,6 +34,9 @@ type Store struct {
 	ids   *allocator
 	close func() error
 	clock func() time.Time
+	// uptime is how long the store has been open, by a clock that nobody sets.
+	uptime func() time.Duration
+	opened time.Time
 
 	writable writability
 	counters counters // on SQLite
@@ -63,6 +66,9 @@ type Options struct {
 	CommitGrace time.Duration
 	// Clock replaces time.Now in tests.
 	Clock func() time.Time
+	// Uptime replaces, in tests, the monotonic time since the store was opened. Without it
+	// that is what Clock says, which then never leaps.
+	Uptime func() time.Duration
 	// Trace is called with the text of each statement before it runs. Tests
 	// count statements with it.
 	Trace func(query string)
@@ -76,6 +82,10 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	s := &Store{clock: opts.Clock}
 	if s.clock == nil {
 		s.clock = time.Now
+	}
+	s.opened = s.clock()
+	if s.uptime = opts.Uptime; s.uptime == nil {
+		s.uptime = func() time.Duration { return s.clock().Sub(s.opened) }
 	}
 	var err error
 	if IsPostgres(dsn) {
@@ -115,6 +125,13 @@ func (s *Store) Engine() string { return s.engine.name }
 
 // Now is the store's time, cut to the microsecond that the database keeps.
 func (s *Store) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// Opened is when the store was opened, by its clock, and Uptime how long ago that is by
+// a clock that nobody sets.
+func (s *Store) Opened() time.Time { return s.opened.UTC().Truncate(time.Microsecond) }
+
+// Uptime is how long the store has been open; see Opened.
+func (s *Store) Uptime() time.Duration { return s.uptime() }
 
 // Writes counts the transactions that write of this process.
 func (s *Store) Writes() int64 { return s.writes.Load() }

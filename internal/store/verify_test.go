@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"roster/internal/directory"
 	"roster/internal/store"
@@ -378,7 +379,7 @@ func TestChangesAreErasedWithTheMembership(t *testing.T) {
 			if err := storetest.SQL(t, dsn).QueryRow("SELECT MAX(id) FROM removals").Scan(&removal); err != nil {
 				return err
 			}
-			_, _, err := tx.Purge(ctx, removal, 10)
+			_, _, err := tx.Purge(ctx, removal, time.Now().Add(2*time.Hour), 10)
 			return err
 		})
 		var erased, kept int

@@ -17,7 +17,7 @@ ORDER BY b.account_id, b.created_at, b.id LIMIT $1`
 	// counts are read by another statement, since this one sees them as they were
 	// when it began, and somebody may have moved the job on just before its lock.
 	selectJob      = `SELECT b.state, b.mixed, b.next_seq FROM removal_jobs b WHERE b.account_id = $1 AND b.id = $2 AND b.state IN ('queued', 'running')`
-	selectCounts   = `SELECT requested, removed, refused FROM removals WHERE account_id = $1 AND id = $2`
+	selectCounts   = `SELECT requested, removed, refused, COALESCE(restorable_until = created_at, FALSE) FROM removals WHERE account_id = $1 AND id = $2`
 	selectJobState = `SELECT b.id, b.state FROM removals r CROSS JOIN removal_jobs b
 WHERE r.account_id = $1 AND r.public_id = $2 AND b.account_id = r.account_id AND b.id = r.id`
 	selectSpool = `SELECT seq, ids FROM removal_spool WHERE account_id = $1 AND removal_id = $2 AND seq >= $3 ORDER BY seq LIMIT $4`
@@ -67,6 +67,9 @@ type LockedJob struct {
 	Mixed bool
 	// First says that nothing was done of it yet.
 	First bool
+	// Erases says that the job was queued under a restore window of 0: whom it removes
+	// is erased at once.
+	Erases bool
 	// Requested, Removed and Refused count as directory.RemovalRecord does.
 	Requested, Removed int
 	Refused            map[directory.Reason]int
@@ -86,7 +89,7 @@ func (tx *Tx) LockJob(ctx context.Context, id directory.RemovalID) (*LockedJob, 
 	var refused string
 	var state directory.RemovalState
 	tx.ask(selectJob+tx.engine.skipLocked, []any{tx.account, id}, func(row scanner) error { return row.Scan(&state, &mixed, &job.next) })
-	tx.ask(selectCounts, []any{tx.account, id}, func(row scanner) error { return row.Scan(&job.requested, &job.removed, &refused) })
+	tx.ask(selectCounts, []any{tx.account, id}, func(row scanner) error { return row.Scan(&job.requested, &job.removed, &refused, &job.Erases) })
 	err := tx.flush(ctx)
 	switch {
 	case err == nil && state == "":
@@ -131,8 +134,8 @@ func (tx *Tx) Meet(ctx context.Context, job *LockedJob, members []directory.Cand
 }
 
 // RemoveSome ends the memberships of those who leave by a chunk of the job, or
-// with erase erases them, and leaves an audit record for each.
-func (tx *Tx) RemoveSome(ctx context.Context, job *LockedJob, leaving []directory.Candidate, erase bool) error {
+// erases them where the job does that, and leaves an audit record for each.
+func (tx *Tx) RemoveSome(ctx context.Context, job *LockedJob, leaving []directory.Candidate) error {
 	if len(leaving) == 0 {
 		return nil
 	}
@@ -140,7 +143,7 @@ func (tx *Tx) RemoveSome(ctx context.Context, job *LockedJob, leaving []director
 	tx.later(len(members), markRemoved, tx.account, jsonInts(members), job.ID)
 	tx.Record(directory.AuditRun{Kind: directory.AuditUserDeleted, Persons: persons})
 	tx.users -= len(leaving)
-	if erase {
+	if job.Erases {
 		return tx.erase(ctx, leaving, job.ID)
 	}
 	return nil
@@ -172,6 +175,7 @@ func (tx *Tx) Advance(ctx context.Context, job *LockedJob, rows []SpoolRow, refu
 	}
 	// Whom it has met is to be swept.
 	tx.later(1, endJob, tx.account, job.ID, string(directory.RemovalCompleted), now, flag(job.Mixed))
+	tx.later(1, moveWindow, tx.account, job.ID, now)
 	return true, nil
 }
 
@@ -206,5 +210,6 @@ func (tx *Tx) EndJob(ctx context.Context, publicID string, state directory.Remov
 		kind = directory.AuditJobFailed
 	}
 	tx.Record(directory.AuditRun{Kind: kind, Object: int64(id)})
-	return true, tx.execRows(ctx, 1, endJob, tx.account, id, string(state), tx.batch.At.UnixMicro(), 1)
+	tx.later(1, endJob, tx.account, id, string(state), tx.batch.At.UnixMicro(), 1)
+	return true, tx.execRows(ctx, 1, moveWindow, tx.account, id, tx.batch.At.UnixMicro())
 }

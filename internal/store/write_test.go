@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"roster/internal/directory"
 	"roster/internal/store"
@@ -87,7 +88,7 @@ func TestWriteWhoseRowsAreNotThereWroteNothing(t *testing.T) {
 		there := directory.Candidate{Member: ids[1], Person: 2}
 		for name, fn := range map[string]func(context.Context, *store.Tx) error{
 			"remove": func(_ context.Context, tx *store.Tx) error {
-				tx.Remove([]directory.Candidate{there, gone}, directory.Removal{PublicID: "rm-1"}, []byte("{}"))
+				tx.Remove([]directory.Candidate{there, gone}, directory.Removal{PublicID: "rm-1"}, []byte("{}"), time.Hour)
 				return nil
 			},
 			"update the org id": func(ctx context.Context, tx *store.Tx) error {
