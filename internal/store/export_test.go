@@ -57,6 +57,7 @@ func (s *Store) HotStatements() map[string]string {
 		"deleteBotTasks": deleteBotTasks, "deleteBotUsers": deleteBotUsers, "deleteBotGroups": deleteBotGroups,
 		"selectOutcome": selectOutcome,
 		"selectRecords": selectRecords, "recordDetails": recordDetails, "auditObjects": auditObjects,
+		"chainTip": chainTip, "chainEntry": chainEntry, "chainPage": chainPage, "recordsBefore": recordsBefore,
 		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
 		"selectBotsOf": selectBotsOf + s.engine.lockOf("b"), "setBotOwners": setBotOwners,
 	})

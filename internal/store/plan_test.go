@@ -45,8 +45,8 @@ var planArgs = map[string][]string{
 	"updateOrgIDs":    {"{account}", `[[1,"X"]]`},
 	"selectApp":       {"cs-1"},
 	"selectHead":      {"{account}"},
-	"updateHead":      {"{account}", "2", "x", "1"},
-	"insertLink":      {"{account}", "2", "8", "0", "k", "1", "7", "1", "x", "x", "x"},
+	"updateHead":      {"{account}", "2", "x", "1", "9", "0", "0"},
+	"insertLink":      {"{account}", "2", "8", "0", "k", "1", "7", "1", "x", "x", "x", "9", "0"},
 	"selectOpen":      {"{account}", "7"},
 	"selectRemoved":   {"{account}", "7", "500"},
 	"upsertRefusals":  {`[[1,"expired",2,3,"id"]]`},
@@ -96,6 +96,10 @@ var planArgs = map[string][]string{
 
 	"selectRecords": {"{account}", "[[1000001,1,1],[1000002,1,1]]"},
 	"recordDetails": {"{account}", "{ids}"},
+	"chainTip":      {"{account}"},
+	"chainEntry":    {"{account}", "1000001"},
+	"chainPage":     {"{account}", "1000001", "1000051"},
+	"recordsBefore": {"{account}", "[[0,1000001],[0,1000002]]", "524288"},
 	"auditObjects":  {"{account}", "{ids}"},
 	"selectOutcome": {"1000001", "x", "0"},
 	"selectDue":     {"0", "100", "0", "0"},
@@ -342,8 +346,8 @@ func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) 
 			"ACC, ID, TXT, 'k', 0, 1, 1, '{}', 0, CASE WHEN ID % 10 > 0 THEN 0 END",
 		},
 		{
-			"audit_chain", "account_id, number, batch_id, created_at, actor_kind, actor_id, removal_id, records, digest, hash",
-			"ACC, ID, ID, 0, 'k', 0, ID, 0, NUL, NUL",
+			"audit_chain", "account_id, number, batch_id, created_at, actor_kind, actor_id, removal_id, records, digest, hash, total, epoch",
+			"ACC, ID, ID, ID, 'k', 0, ID, 1, NUL, NUL, ID, 0",
 		},
 		{
 			"member_profiles", "account_id, member_id, status, " + profileColumns + ", can_create_bot, is_developer, data_table_access, created_at",
