@@ -232,7 +232,7 @@ func (w oldWorld) checkUpgraded(t *testing.T, before storetest.Content) {
 		before["removals"][i] += "|0||" // none was restored; it has neither a note nor a run
 	}
 	var total int
-	var last string // time
+	var last string                             // time
 	for i, row := range before["audit_chain"] { // one account's, in their order: the clock never went back
 		values := strings.Split(row, "|")
 		records, err := strconv.Atoi(values[7])

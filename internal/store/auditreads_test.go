@@ -36,7 +36,7 @@ func countChainReads(t *testing.T, dsn string, read func(*store.Store)) int64 {
 	t.Helper()
 	counted := chainRowsRead.Load
 	if strings.HasPrefix(dsn, "postgres") {
-		counted = func() int64 { return chainRowsOfPostgres(t, dsn) }
+		counted = func() int64 { return rowsReadOfPostgres(t, dsn, "audit_chain") }
 	}
 	before := counted()
 	s, err := store.Open(context.Background(), dsn, store.Options{})
@@ -46,14 +46,13 @@ func countChainReads(t *testing.T, dsn string, read func(*store.Store)) int64 {
 	return counted() - before
 }
 
-// chainRowsOfPostgres returns how many rows of audit_chain were read so far. A
-// connection reports its numbers when it ends, so it waits for the store's connections
+// rowsReadOfPostgres returns how many rows of a table were read so far. A connection reports its numbers when it ends, so it waits for the store's connections
 // to end.
-func chainRowsOfPostgres(t *testing.T, dsn string) (rows int64) {
+func rowsReadOfPostgres(t *testing.T, dsn, table string) (rows int64) {
 	t.Helper()
 	storetest.WaitAlone(t, dsn)
 	must(t, storetest.SQL(t, dsn).QueryRow(`SELECT seq_tup_read + (SELECT SUM(idx_tup_read) FROM pg_stat_user_indexes i WHERE i.relid = t.relid)
-FROM pg_stat_user_tables t WHERE relname = 'audit_chain'`).Scan(&rows))
+FROM pg_stat_user_tables t WHERE relname = $1`, table).Scan(&rows))
 	return rows
 }
 

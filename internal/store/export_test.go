@@ -96,23 +96,27 @@ func (s *Store) HotStatements() map[string]string {
 // that index.
 func OrderedStatements() map[string][2]string {
 	return map[string][2]string{
-		"listRemovals":  {listRemovals, "removals_created"},
-		"selectDue":     {selectDue, "removals_unpurged"},
-		"selectJobs":    {selectJobs, "removal_jobs_spooled"},
-		"countJobs":     {countJobs, "removal_jobs_spooled"},
-		"pageOfMembers": {pageOfMembers, "member_profiles_created"},
-		"nextByEmail":   {upwards.Replace(nextByEmail), "members_live_email"},
-		"nextByOrgID":   {downwards.Replace(nextByOrgID), "members_live_org"},
-		"nextByName":    {downwards.Replace(nextByName), "member_profiles_name"},
-		"listGroups":    {listGroups, "groups_created"},
-		"listBots":      {listBots, "bots_created"},
+		"pageOfRemovals": {pageOfRemovals, "removals_created"},
+		"selectDue":      {selectDue, "removals_unpurged"},
+		"selectJobs":     {selectJobs, "removal_jobs_spooled"},
+		"countJobs":      {countJobs, "removal_jobs_spooled"},
+		"memberAt":       {downwards.Replace(memberAt), "member_profiles_created"},
+		"membersFrom":    {downwards.Replace(membersFrom), "member_profiles_created"},
+		"nextByEmail":    {upwards.Replace(nextByEmail), "members_live_email"},
+		"nextByOrgID":    {downwards.Replace(nextByOrgID), "members_live_org"},
+		"nextByName":     {downwards.Replace(nextByName), "member_profiles_name"},
+		"pageOfGroups":   {pageOfGroups, "groups_created"},
+		"pageOfBots":     {pageOfBots, "bots_created"},
 	}
 }
 
 // SetPaging makes small data large; see paging.
 func (s *Store) SetPaging(few, stretch, longest, stretches int) {
-	s.paging = paging{few, stretch, longest, stretches}
+	s.paging = paging{few, stretch, longest, stretches, s.paging.near}
 }
+
+// SetNear makes small data large for pages by number.
+func (s *Store) SetNear(near int) { s.paging.near = near }
 
 // WriterValue asks the connection that writes for one value.
 func (s *Store) WriterValue(ctx context.Context, query string) (value string, err error) {

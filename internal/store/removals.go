@@ -16,9 +16,11 @@ const (
   COALESCE((SELECT p.email_key FROM persons p WHERE p.id = r.actor_id AND r.actor_kind = 'person'), ''),
   r.requested, r.removed, r.restored, r.refused, r.created_at, r.purged_at,
   r.note, r.run, COALESCE(b.state, 'completed'), CASE WHEN b.id IS NULL THEN r.created_at ELSE b.finished_at END`
-	ofJob        = ` LEFT JOIN removal_jobs b ON b.account_id = r.account_id AND b.id = r.id`
-	listRemovals = removalColumns + `, ''
-FROM removals r` + ofJob + ` WHERE r.account_id = $1 ORDER BY r.created_at DESC, r.id DESC LIMIT $2 OFFSET $3`
+	ofJob = ` LEFT JOIN removal_jobs b ON b.account_id = r.account_id AND b.id = r.id`
+	// What a page skips is skipped in the index of the order, and not looked up.
+	pageOfRemovals = `SELECT account_id, id FROM removals WHERE account_id = $1 ORDER BY account_id DESC, created_at DESC, id DESC LIMIT $2 OFFSET $3`
+	listRemovals   = removalColumns + `, '' FROM (` + pageOfRemovals + `) j
+CROSS JOIN removals r` + ofJob + ` WHERE r.account_id = j.account_id AND r.id = j.id ORDER BY r.created_at DESC, r.id DESC`
 	countRemovals = `SELECT COUNT(*) FROM removals WHERE account_id = $1`
 
 	// Of the batches that belong to a removal its own is the first in the chain;
