@@ -17,6 +17,7 @@ const (
 	AuditAccountOwner     AuditKind = "account.owner"
 	AuditAccountOwnerLeft AuditKind = "account.owner.left"
 	AuditBackupRestored   AuditKind = "backup.restored"
+	AuditDatabaseRepaired AuditKind = "database.repaired"
 	AuditUserCreated      AuditKind = "user.created"
 	AuditUserModified     AuditKind = "user.modified"
 	AuditUserDeleted      AuditKind = "user.deleted"
