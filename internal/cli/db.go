@@ -14,7 +14,7 @@ import (
 )
 
 func (e *env) dbCommand() *cobra.Command {
-	return group("db", "Back up the database, and restore a backup", e.dbBackupCommand(), e.dbRestoreCommand(), e.dbErasuresCommand())
+	return group("db", "Back up, restore and check the database", e.dbBackupCommand(), e.dbRestoreCommand(), e.dbErasuresCommand(), e.dbCheckCommand())
 }
 
 func (e *env) dbBackupCommand() *cobra.Command {

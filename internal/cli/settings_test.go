@@ -20,7 +20,7 @@ import (
 var callFlags = []string{
 	"after", "algorithm", "all", "async", "atomic", "bot", "clock-is-right", "description", "dry-run", "email", "enforce-jti", "enforce-jwe",
 	"expired", "forget", "from", "group", "kind", "limit", "must-expire", "name", "no-descriptions", "offset", "once",
-	"org-ids", "origin", "owner", "owner-email", "permission", "public-key", "removal", "replace", "report-file",
+	"org-ids", "origin", "owner", "owner-email", "permission", "public-key", "removal", "repair", "replace", "report-file",
 	"resume-file", "scope", "since", "skip-bad", "to", "ttl", "until", "update", "users", "window", "yes",
 }
 

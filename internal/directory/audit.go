@@ -17,6 +17,7 @@ const (
 	AuditAccountOwner     AuditKind = "account.owner"
 	AuditAccountOwnerLeft AuditKind = "account.owner.left"
 	AuditBackupRestored   AuditKind = "backup.restored"
+	AuditDatabaseRepaired AuditKind = "database.repaired"
 	AuditUserCreated      AuditKind = "user.created"
 	AuditUserModified     AuditKind = "user.modified"
 	AuditUserDeleted      AuditKind = "user.deleted"
@@ -199,6 +200,41 @@ func (l *ChainLink) Hash(prev []byte) []byte {
 	buf = appendText(buf, string(l.Digest))
 	h.Write(buf)
 	return h.Sum(nil)
+}
+
+// ChainPosition tells where an entry's records are in the log of its account. It is
+// derived from the entry and those before it, and is not part of their hashes. The zero
+// value is the position before the first entry.
+type ChainPosition struct {
+	// Total is the number of records of this entry and all before it.
+	Total int64
+	// Epoch is how many entries up to this one have a time before that of their
+	// predecessor. Within an epoch times never decrease.
+	Epoch int64
+	At    time.Time // of the entry
+}
+
+// maxTimeStep is the largest step back of the clock that Clamp evens out.
+const maxTimeStep = time.Minute
+
+// Clamp returns the time for the entry that follows p and was begun at the time at. That
+// is at, or p.At where at is up to a minute earlier: transactions that run at once do not
+// end in the order in which they began, and the clocks of servers differ a little. So
+// the number of epochs stays small.
+func (p ChainPosition) Clamp(at time.Time) time.Time {
+	if at.Before(p.At) && p.At.Sub(at) <= maxTimeStep {
+		return p.At
+	}
+	return at
+}
+
+// Next returns the position of the entry that follows p.
+func (p ChainPosition) Next(at time.Time, records int) ChainPosition {
+	next := ChainPosition{Total: p.Total + int64(records), Epoch: p.Epoch, At: at}
+	if at.Before(p.At) {
+		next.Epoch++
+	}
+	return next
 }
 
 // DetailsHash is the hash that stands in the chain for details kept elsewhere.

@@ -134,3 +134,29 @@ func TestDetailsHashNeedsTheSalt(t *testing.T) {
 		}
 	}
 }
+
+// Small steps back of the clock are evened out, larger ones begin an epoch.
+func TestChainPositions(t *testing.T) {
+	t.Parallel()
+	start := time.UnixMicro(1_900_000_000_000_000)
+	var pos ChainPosition
+	for i, step := range []struct {
+		begun, at time.Duration // from start on
+		epoch     int64
+	}{
+		{0, 0, 0},
+		{5 * time.Second, 5 * time.Second, 0},
+		{4 * time.Second, 5 * time.Second, 0},
+		{-55 * time.Second, 5 * time.Second, 0},
+		{-55*time.Second - time.Microsecond, -55*time.Second - time.Microsecond, 1},
+		{0, 0, 1},
+		{-time.Hour, -time.Hour, 2},
+		{time.Hour, time.Hour, 2},
+	} {
+		at := pos.Clamp(start.Add(step.begun))
+		pos = pos.Next(at, 3)
+		if want := (ChainPosition{Total: int64(3 * (i + 1)), Epoch: step.epoch, At: start.Add(step.at)}); pos != want {
+			t.Errorf("entry %d: %+v, want %+v", i+1, pos, want)
+		}
+	}
+}

@@ -98,6 +98,7 @@ var auditTexts = map[AuditKind]auditText{
 	AuditAccountOwner:     {"Account Owner", categoryAccount, "{by} made {user} the owner of the account"},
 	AuditAccountOwnerLeft: {"Account Owner Left", categoryAccount, "{by} passed the account on from {user}"},
 	AuditBackupRestored:   {"Backup Restored", categoryAccount, "{by} restored a backup of the whole directory: what was done after it was taken is undone"},
+	AuditDatabaseRepaired: {"Database Repaired", categoryAccount, "{by} corrected numbers that the database derives of the account"},
 	AuditUserCreated:      {"User Created", categoryUsers, "{by} created {user}"},
 	AuditUserModified:     {"User Modified", categoryUsers, "{by} changed {user}"},
 	AuditUserDeleted:      {"User Deleted", categoryUsers, "{by} removed {user} from the account"},

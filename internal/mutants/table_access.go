@@ -156,7 +156,7 @@ var tenantsMutants = []mutant{
 	},
 	{
 		name: "the audit log shows entries of other accounts",
-		in:   "internal/store.chainColumns",
+		in:   "internal/store.chainPage",
 		from: `WHERE account_id = $1`,
 		to:   `WHERE $1 > 0`,
 		test: "internal/publicapi.TestAuditLogsOfOthers",

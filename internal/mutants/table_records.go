@@ -51,6 +51,20 @@ var auditMutants = []mutant{
 		test: "internal/cli.TestScripts/sqlite/audit",
 	},
 	{
+		name: "a page of the audit log by date leaves out the last record",
+		in:   "internal/store.reader.datedSpans",
+		from: `q.To.UnixMicro() + 1`,
+		to:   `q.To.UnixMicro()`,
+		test: "internal/store.TestPagesOfTheAuditLogAreThoseOfAllRecords",
+	},
+	{
+		name: "a wrong total of an entry is not found",
+		in:   "internal/store.verifier.endLink",
+		from: `v.stored != v.pos`,
+		to:   `false`,
+		test: "internal/store.TestVerifyFindsEveryChangedValue",
+	},
+	{
 		name: "a transaction commits without an audit record",
 		in:   "internal/store.Tx.writeAudit",
 		from: `len(b.Runs) == 0 && tx.details == nil`,

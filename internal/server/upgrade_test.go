@@ -241,8 +241,17 @@ func (w oldWorld) checkUpgraded(t *testing.T, before storetest.Content) {
 		// None was restored; it has neither a note nor a run.
 		before["removals"][i] += fmt.Sprintf("|0|||%d", created+roster.DefaultRestoreWindow.Microseconds())
 	}
+	var total int
+	var last string                             // time
+	for i, row := range before["audit_chain"] { // one account's, in their order: the clock never went back
+		values := strings.Split(row, "|")
+		records, err := strconv.Atoi(values[7])
+		must(t, err)
+		total, last = total+records, values[3]
+		before["audit_chain"][i] += fmt.Sprintf("|%d|0", total)
+	}
 	for i := range before["audit_heads"] {
-		before["audit_heads"][i] += fmt.Sprintf("|%d", len(members)) // how many users there are
+		before["audit_heads"][i] += fmt.Sprintf("|%d|%d|0|%s", len(members), total, last)
 	}
 	for i, row := range before["member_profiles"] { // found and sorted by the address: nobody has a name
 		search, sortName := directory.SearchText(&directory.Profile{}, strings.Split(row, "|")[3], "")

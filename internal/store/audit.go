@@ -23,14 +23,15 @@ SELECT $1, $2, CAST(j.value->>0 AS BIGINT), CAST(j.value->>1 AS BIGINT), j.value
 SELECT $1, $2, 1 + j.key, j.value->>0, CAST(j.value->>1 AS BIGINT), CAST(j.value->>2 AS BIGINT) FROM json_each($3) j`
 	insertDetails = `INSERT INTO audit_details (account_id, batch_id, salt, body) VALUES ($1, $2, $3, $4)`
 	insertHead    = `INSERT INTO audit_heads (account_id, number, hash) VALUES ($1, 0, $2)`
-	selectHead    = `SELECT number, hash FROM audit_heads WHERE account_id = $1`
+	selectHead    = `SELECT number, hash, total, epoch, last_at FROM audit_heads WHERE account_id = $1`
 	// The account comes from the end that was moved to this row; were it not
 	// there, the account would be NULL, which the schema refuses.
 	insertLink = `INSERT INTO audit_chain (account_id, number, batch_id, created_at, actor_kind, actor_id,
-  removal_id, records, details_hash, digest, hash)
+  removal_id, records, details_hash, digest, hash, total, epoch)
 VALUES ((SELECT account_id FROM audit_heads WHERE account_id = $1 AND number = $2 AND hash = $11),
-  $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	updateHead = `UPDATE audit_heads SET number = $2, hash = $3, users = users + $4 WHERE account_id = $1 AND number = $2 - 1`
+  $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	updateHead = `UPDATE audit_heads SET number = $2, hash = $3, users = users + $4, total = $5, epoch = $6, last_at = $7
+WHERE account_id = $1 AND number = $2 - 1`
 )
 
 // saltSize is how many random bytes keep details that were erased from being
@@ -127,10 +128,12 @@ func personsOf(run directory.AuditRun) []directory.PersonID {
 }
 
 func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
-	var number int64
+	var number, lastAt int64
 	var prev []byte
+	var last directory.ChainPosition
 	tx.queue = append(tx.queue, statement{
-		query: selectHead + tx.engine.lockRows, args: []any{tx.batch.Account}, dest: []any{&number, &prev},
+		query: selectHead + tx.engine.lockRows, args: []any{tx.batch.Account},
+		dest: []any{&number, &prev, &last.Total, &last.Epoch, &lastAt},
 	})
 	err := tx.flush(ctx)
 	if errors.Is(err, directory.ErrNotFound) {
@@ -140,15 +143,19 @@ func (tx *Tx) writeLink(ctx context.Context, digest []byte) error {
 	if err != nil {
 		return err
 	}
+	if number > 0 {
+		last.At = fromMicros(lastAt)
+	}
 	b := &tx.batch
 	link := directory.ChainLink{
-		Account: b.Account, Number: number + 1, Batch: b.ID, At: b.At,
+		Account: b.Account, Number: number + 1, Batch: b.ID, At: last.Clamp(b.At),
 		ActorKind: b.Actor.Kind, ActorID: b.Actor.ID, Removal: b.Removal,
 		Records: b.Records(), DetailsHash: b.DetailsHash, Digest: digest,
 	}
-	hash := link.Hash(prev)
-	tx.later(1, updateHead, link.Account, link.Number, hash, tx.users)
+	hash, pos := link.Hash(prev), last.Next(link.At, link.Records)
+	tx.later(1, updateHead, link.Account, link.Number, hash, tx.users, pos.Total, pos.Epoch, pos.At.UnixMicro())
 	tx.later(1, insertLink, link.Account, link.Number, link.Batch, link.At.UnixMicro(),
-		string(link.ActorKind), link.ActorID, link.Removal, link.Records, link.DetailsHash, link.Digest, hash)
+		string(link.ActorKind), link.ActorID, link.Removal, link.Records, link.DetailsHash, link.Digest, hash,
+		pos.Total, pos.Epoch)
 	return nil
 }

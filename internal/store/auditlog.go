@@ -3,21 +3,16 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"maps"
+	"math"
 	"slices"
 
 	"roster/internal/directory"
 )
 
-// Reading the audit log. The chain says how many records each entry has, so a
-// page is found by walking the account's chain, one row a transaction, and then
-// its records are looked up by their keys.
+// Reading the records of the audit log by their keys, with the names of what they are
+// about. Which records a page shows is found in auditpage.go.
 const (
-	chainColumns = `SELECT number, batch_id, created_at, actor_kind, actor_id, removal_id, records, hash FROM audit_chain WHERE account_id = $1 AND records > 0`
-	chainNewest  = chainColumns + ` AND created_at BETWEEN $2 AND $3 ORDER BY number DESC`
-	chainAfter   = chainColumns + ` AND created_at BETWEEN $2 AND $3 AND number >= $4 ORDER BY number`
-
 	// Rows of a list: a batch, and the first and the last of its records.
 	selectRecords = `SELECT r.batch_id, r.seq, r.kind, r.object_id, COALESCE(p.public_id, ''), COALESCE(p.email_key, ''), COALESCE(x.body, '')
 FROM (SELECT CAST($1 AS BIGINT) AS account_id, CAST(value->>0 AS BIGINT) AS batch_id, CAST(value->>1 AS BIGINT) AS lo, CAST(value->>2 AS BIGINT) AS hi
@@ -43,13 +38,19 @@ UNION ALL SELECT o.id, 'account', o.public_id, o.name FROM ` + keyedIDs + ` CROS
 func (s *Store) AuditRecords(ctx context.Context, account directory.AccountID, q directory.AuditQuery) (directory.List[directory.AuditRecord], error) {
 	var out directory.List[directory.AuditRecord]
 	err := s.snapshot(ctx, func(r *reader) error {
-		w := auditWindow{skip: q.Page.Skip(), limit: q.Page.Limit, count: true}
-		if err := w.find(ctx, r, account, q); err != nil {
+		spans, err := r.auditSpans(ctx, account, q)
+		if err != nil {
 			return err
 		}
-		out.Total, out.More = w.total, q.Page.More(w.total)
-		var err error
-		out.Items, err = w.read(ctx, r, account, false)
+		for _, span := range spans {
+			out.Total += int(span.len())
+		}
+		out.More = q.Page.More(out.Total)
+		newest := q.After == nil
+		w, err := r.auditWindow(ctx, account, cutSpans(spans, q.Page, newest), newest)
+		if err == nil {
+			out.Items, err = w.read(ctx, r, account, false)
+		}
 		return err
 	})
 	return out, wrapf(err, "read the audit log")
@@ -59,97 +60,17 @@ func (s *Store) AuditRecords(ctx context.Context, account directory.AccountID, q
 // the oldest first, with details.
 func (s *Store) AuditRecordsAfter(ctx context.Context, account directory.AccountID, after directory.AuditPosition, limit int) (records []directory.AuditRecord, err error) {
 	err = s.snapshot(ctx, func(r *reader) error {
-		w := auditWindow{limit: limit}
-		if err := w.find(ctx, r, account, directory.AuditQuery{After: &after}); err != nil {
+		place, err := r.placeOf(ctx, account, after)
+		if err != nil || place == math.MaxInt64 {
 			return err
 		}
-		records, err = w.read(ctx, r, account, true)
+		w, err := r.auditWindow(ctx, account, []auditSpan{{place, place + int64(limit)}}, false)
+		if err == nil {
+			records, err = w.read(ctx, r, account, true)
+		}
 		return err
 	})
 	return records, wrapf(err, "read the audit log")
-}
-
-// auditPart is a run of records of one entry that are in a window.
-type auditPart struct {
-	directory.AuditRecord       // what the entry says of each
-	batch, removal        int64 // internal keys
-	lo, hi                int   // the first and the last
-}
-
-// auditWindow is a page of the log: of the records in order it skips some and
-// takes as many as its limit.
-type auditWindow struct {
-	skip, limit int
-	count       bool // all records, also behind the window
-	total       int
-	taken       int
-	newest      bool
-	parts       []auditPart
-}
-
-// errWindowFull ends a walk of the chain.
-var errWindowFull = errors.New("the window is full")
-
-// find walks the chain and notes which records are in the window.
-func (w *auditWindow) find(ctx context.Context, r *reader, account directory.AccountID, q directory.AuditQuery) error {
-	from, to := int64(0), int64(1<<62)
-	if !q.From.IsZero() {
-		from = q.From.UnixMicro()
-	}
-	if !q.To.IsZero() {
-		to = q.To.UnixMicro()
-	}
-	query, args := chainNewest, []any{account, from, to}
-	if q.After != nil {
-		query, args = chainAfter, append(args, q.After.Number)
-	}
-	w.newest = q.After == nil
-	err := r.each(ctx, func(rows *sql.Rows) error {
-		part, err := scanPart(rows)
-		if err != nil {
-			return err
-		}
-		if q.After != nil && part.Number == q.After.Number {
-			part.lo = min(q.After.Seq, part.hi) + 1
-		}
-		return w.add(part)
-	}, query, args...)
-	if errors.Is(err, errWindowFull) {
-		return nil
-	}
-	return err
-}
-
-// scanPart reads a row of chainColumns: all records of an entry.
-func scanPart(row scanner) (part auditPart, err error) {
-	var at int64
-	err = row.Scan(&part.Number, &part.batch, &at, &part.Actor.Kind, &part.Actor.ID, &part.removal, &part.hi, &part.Hash)
-	part.At, part.lo = fromMicros(at), 1
-	return part, err
-}
-
-// add counts the records of an entry and takes those that are in the window.
-func (w *auditWindow) add(part auditPart) error {
-	n := part.hi - part.lo + 1
-	before := w.total
-	w.total += n
-	skip := min(max(0, w.skip-before), n)
-	take := min(n-skip, w.limit-w.taken)
-	if take > 0 {
-		w.taken += take
-		if w.newest {
-			part.hi -= skip
-			part.lo = part.hi - take + 1
-		} else {
-			part.lo += skip
-			part.hi = part.lo + take - 1
-		}
-		w.parts = append(w.parts, part)
-	}
-	if w.taken == w.limit && !w.count {
-		return errWindowFull
-	}
-	return nil
 }
 
 // auditRows are the records of a window as they are read: in its order, each

@@ -136,7 +136,7 @@ var large = map[string]func(*tamperer){
 				`DELETE FROM audit_details WHERE account_id = $1 AND batch_id IN (SELECT batch_id FROM audit_chain WHERE account_id = $1 AND number > $2)`,
 				`DELETE FROM audit_changes WHERE account_id = $1 AND batch_id IN (SELECT batch_id FROM audit_chain WHERE account_id = $1 AND number > $2)`,
 				`DELETE FROM audit_chain WHERE account_id = $1 AND number > $2`,
-				`UPDATE audit_heads SET number = $2, hash = (SELECT hash FROM audit_chain WHERE account_id = $1 AND number = $2) WHERE account_id = $1`,
+				`UPDATE audit_heads SET (number, hash, total, epoch, last_at) = (SELECT number, hash, total, epoch, created_at FROM audit_chain WHERE account_id = $1 AND number = $2) WHERE account_id = $1`,
 			} {
 				_, err := tx.Exec(query, account, cut)
 				must(w, err)

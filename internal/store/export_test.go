@@ -57,6 +57,7 @@ func (s *Store) HotStatements() map[string]string {
 		"deleteBotTasks": deleteBotTasks, "deleteBotUsers": deleteBotUsers, "deleteBotGroups": deleteBotGroups,
 		"selectOutcome": selectOutcome,
 		"selectRecords": selectRecords, "recordDetails": recordDetails, "auditObjects": auditObjects,
+		"chainTip": chainTip, "chainEntry": chainEntry, "chainPage": chainPage, "recordsBefore": recordsBefore,
 		"selectGroup": selectGroup + s.engine.lockRows, "selectBot": selectBot + s.engine.lockRows,
 		"selectBotsOf": selectBotsOf + s.engine.lockOf("b"), "setBotOwners": setBotOwners,
 	})
@@ -98,24 +99,28 @@ func (s *Store) HotStatements() map[string]string {
 // that index.
 func OrderedStatements() map[string][2]string {
 	return map[string][2]string{
-		"listRemovals":      {listRemovals, "removals_created"},
+		"pageOfRemovals":    {pageOfRemovals, "removals_created"},
 		"selectDue":         {selectDue, "removals_restorable"},
 		"selectJobs":        {selectJobs, "removal_jobs_spooled"},
 		"selectRestoreJobs": {selectRestoreJobs, "restore_jobs_open"},
 		"countJobs":         {countJobs, "removal_jobs_spooled"},
-		"pageOfMembers":     {pageOfMembers, "member_profiles_created"},
+		"memberAt":          {downwards.Replace(memberAt), "member_profiles_created"},
+		"membersFrom":       {downwards.Replace(membersFrom), "member_profiles_created"},
 		"nextByEmail":       {upwards.Replace(nextByEmail), "members_live_email"},
 		"nextByOrgID":       {downwards.Replace(nextByOrgID), "members_live_org"},
 		"nextByName":        {downwards.Replace(nextByName), "member_profiles_name"},
-		"listGroups":        {listGroups, "groups_created"},
-		"listBots":          {listBots, "bots_created"},
+		"pageOfGroups":      {pageOfGroups, "groups_created"},
+		"pageOfBots":        {pageOfBots, "bots_created"},
 	}
 }
 
 // SetPaging makes small data large; see paging.
 func (s *Store) SetPaging(few, stretch, longest, stretches int) {
-	s.paging = paging{few, stretch, longest, stretches}
+	s.paging = paging{few, stretch, longest, stretches, s.paging.near}
 }
+
+// SetNear makes small data large for pages by number.
+func (s *Store) SetNear(near int) { s.paging.near = near }
 
 // WriterValue asks the connection that writes for one value.
 func (s *Store) WriterValue(ctx context.Context, query string) (value string, err error) {

@@ -15,12 +15,7 @@ import (
 // by a statement for all of them.
 const (
 	countMembers = `SELECT users FROM audit_heads WHERE account_id = $1`
-	// All of the index but those who left, who are few and found by an index of their
-	// own: to look up each member instead takes ten times as long far back.
-	pageOfMembers = `SELECT o.member_id FROM member_profiles o WHERE o.account_id = $1 AND o.member_id NOT IN (
-  SELECT m.id FROM members m WHERE m.account_id = $1 AND m.removal_id IS NOT NULL
-) ORDER BY o.account_id, o.created_at, o.member_id LIMIT $2 OFFSET $3`
-	membersByID = `SELECT m.id, a.public_id, p.public_id, f.email, COALESCE(m.org_user_id, ''), f.is_developer, f.can_create_bot
+	membersByID  = `SELECT m.id, a.public_id, p.public_id, f.email, COALESCE(m.org_user_id, ''), f.is_developer, f.can_create_bot
 FROM ` + listedIDs + ` CROSS JOIN accounts a CROSS JOIN live_members m CROSS JOIN persons p CROSS JOIN member_profiles f
 WHERE a.id = j.account_id AND m.account_id = j.account_id AND m.id = j.id AND p.id = m.person_id
   AND f.account_id = m.account_id AND f.member_id = m.id ORDER BY j.key`
@@ -31,7 +26,10 @@ WHERE a.id = j.account_id AND m.account_id = j.account_id AND m.id = j.id AND p.
 
 	groupColumns = `SELECT id, public_id, name, description, created_at FROM groups WHERE account_id = $1`
 	countGroups  = `SELECT COUNT(*) FROM groups WHERE account_id = $1`
-	listGroups   = groupColumns + ` ORDER BY account_id, created_at, id LIMIT $2 OFFSET $3`
+	// What a page skips is skipped in the index of the order, and not looked up.
+	pageOfGroups = `SELECT account_id, id FROM groups WHERE account_id = $1 ORDER BY account_id, created_at, id LIMIT $2 OFFSET $3`
+	listGroups   = `SELECT o.id, o.public_id, o.name, o.description, o.created_at FROM (` + pageOfGroups + `) j
+CROSS JOIN groups o WHERE o.account_id = j.account_id AND o.id = j.id ORDER BY o.created_at, o.id`
 	selectNested = `SELECT x.parent_id, o.id, o.public_id, o.name, o.description, o.created_at
 FROM ` + keyedIDs + ` CROSS JOIN group_groups x CROSS JOIN groups o
 WHERE x.account_id = j.account_id AND x.parent_id = j.id AND o.account_id = x.account_id AND o.id = x.child_id
@@ -51,8 +49,10 @@ ORDER BY x.member_id`
 	sizesOfGroups = `SELECT j.id, (SELECT COUNT(*) FROM (
   SELECT 1 FROM group_members x WHERE x.account_id = j.account_id AND x.group_id = j.id LIMIT $3) s) FROM ` + keyedIDs
 
-	countBots = `SELECT COUNT(*) FROM bots WHERE account_id = $1`
-	listBots  = `SELECT id, public_id, name, owner_id, created_at FROM bots WHERE account_id = $1 ORDER BY account_id, created_at, id LIMIT $2 OFFSET $3`
+	countBots  = `SELECT COUNT(*) FROM bots WHERE account_id = $1`
+	pageOfBots = `SELECT account_id, id FROM bots WHERE account_id = $1 ORDER BY account_id, created_at, id LIMIT $2 OFFSET $3`
+	listBots   = `SELECT o.id, o.public_id, o.name, o.owner_id, o.created_at FROM (` + pageOfBots + `) j
+CROSS JOIN bots o WHERE o.account_id = j.account_id AND o.id = j.id ORDER BY o.created_at, o.id`
 
 	// listedIDs is keyedIDs with the places in the list.
 	listedIDs = `(SELECT key, CAST($1 AS BIGINT) AS account_id, CAST(atom AS BIGINT) AS id FROM json_each($2) ` + list + `) j`
@@ -177,17 +177,21 @@ func scanBot(row scanner) (b directory.Bot, err error) {
 // UserRoles returns a page of the account's live members with their roles.
 func (s *Store) UserRoles(ctx context.Context, account directory.AccountID, page directory.Page) (out directory.List[directory.MemberRoles], err error) {
 	err = s.snapshot(ctx, func(r *reader) (err error) {
-		ids, err := readPage(ctx, r, page, countMembers, pageOfMembers, []any{account}, func(rows *sql.Rows) (id directory.MemberID, err error) {
-			return id, rows.Scan(&id)
-		})
-		out.Total, out.More = ids.Total, ids.More
-		if err != nil || len(ids.Items) == 0 {
+		if err := r.row(ctx, countMembers, account).Scan(&out.Total); err != nil {
 			return err
 		}
-		if out.Items, err = r.describe(ctx, account, ids.Items); err != nil {
+		out.More = page.More(out.Total)
+		if page.Skip() >= out.Total {
+			return nil
+		}
+		ids, err := r.memberPage(ctx, account, page, out.Total, s.paging.near)
+		if err != nil || len(ids) == 0 {
 			return err
 		}
-		access, err := r.Access(ctx, account, ids.Items)
+		if out.Items, err = r.describe(ctx, account, ids); err != nil {
+			return err
+		}
+		access, err := r.Access(ctx, account, ids)
 		for i := range out.Items {
 			out.Items[i].Access = access[out.Items[i].ID]
 		}

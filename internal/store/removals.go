@@ -19,8 +19,10 @@ const (
   COALESCE(s.state, ''), COALESCE(s.request_id, ''), COALESCE(s.total, 0), COALESCE(s.done, 0), COALESCE(s.restored, 0), COALESCE(s.lost, '')`
 	ofJob = ` LEFT JOIN removal_jobs b ON b.account_id = r.account_id AND b.id = r.id
   LEFT JOIN restore_jobs s ON s.account_id = r.account_id AND s.removal_id = r.id`
-	listRemovals = removalColumns + `, ''
-FROM removals r` + ofJob + ` WHERE r.account_id = $1 ORDER BY r.created_at DESC, r.id DESC LIMIT $2 OFFSET $3`
+	// What a page skips is skipped in the index of the order, and not looked up.
+	pageOfRemovals = `SELECT account_id, id FROM removals WHERE account_id = $1 ORDER BY account_id DESC, created_at DESC, id DESC LIMIT $2 OFFSET $3`
+	listRemovals   = removalColumns + `, '' FROM (` + pageOfRemovals + `) j
+CROSS JOIN removals r` + ofJob + ` WHERE r.account_id = j.account_id AND r.id = j.id ORDER BY r.created_at DESC, r.id DESC`
 	countRemovals = `SELECT COUNT(*) FROM removals WHERE account_id = $1`
 
 	// Of the batches that belong to a removal its own is the first in the chain;

@@ -51,10 +51,11 @@ type paging struct {
 	few              int // users
 	stretch, longest int // members
 	stretches        int
+	near             int // members that a page by number looks up to skip them
 }
 
 // pagingDefaults were found by measuring a million users.
-var pagingDefaults = paging{few: 5000, stretch: 1000, longest: 2000, stretches: 2}
+var pagingDefaults = paging{few: 5000, stretch: 1000, longest: 2000, stretches: 2, near: 1000}
 
 // lastKey stands behind every key.
 const lastKey = "\U0010ffff"
@@ -273,8 +274,8 @@ func (p *userPager) directed(query string) string {
 }
 
 var (
-	upwards   = strings.NewReplacer("{from}", ">=", " {way}", "")
-	downwards = strings.NewReplacer("{from}", "<=", "{way}", "DESC")
+	upwards   = strings.NewReplacer("{from}", ">=", "{before}", "<", " {way}", "")
+	downwards = strings.NewReplacer("{from}", "<=", "{before}", ">", "{way}", "DESC")
 )
 
 // along reads up to limit who fit among the next size members in the order.

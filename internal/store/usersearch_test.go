@@ -260,7 +260,7 @@ func TestUsersOfAnOlderDatabaseAreFound(t *testing.T) {
 // backToVersion8 takes away what the migrations from version 9 on make.
 func backToVersion8(f *fixture) {
 	f.Helper()
-	statements := []string{
+	statements := append(slices.Clone(dropPositions),
 		"ALTER TABLE audit_heads DROP COLUMN users", "DROP INDEX audit_records_person",
 		"DROP INDEX member_profiles_name", "DROP INDEX member_profiles_status",
 		"ALTER TABLE member_profiles DROP COLUMN search_text", "ALTER TABLE member_profiles DROP COLUMN sort_name",
@@ -272,7 +272,7 @@ func backToVersion8(f *fixture) {
 		"CREATE TABLE person_passwords (person_id BIGINT NOT NULL PRIMARY KEY, hash TEXT NOT NULL, changed_at BIGINT NOT NULL)",
 		"CREATE INDEX password_links_person ON password_links (person_id)",
 		"DELETE FROM roster_migrations WHERE version_id > 8",
-	}
+	)
 	if f.store.Engine() == "sqlite" {
 		statements = append([]string{"DROP TABLE member_search", "DROP INDEX member_profiles_narrow"}, statements...)
 	}

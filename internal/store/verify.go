@@ -22,26 +22,22 @@ type AuditReport struct {
 }
 
 const (
-	selectHeads = `SELECT a.id, a.public_id, h.number, h.hash
+	selectHeads = `SELECT a.id, a.public_id, h.number, h.hash, h.total, h.epoch, h.last_at
 FROM accounts a LEFT JOIN audit_heads h ON h.account_id = a.id`
 	selectAudit = `SELECT c.account_id, c.number, c.batch_id, c.created_at, c.actor_kind, c.actor_id, c.removal_id,
-  c.records, c.details_hash, c.digest, c.hash, r.seq, r.kind, r.person_id, r.object_id, x.member_id, x.hash, x.salt, x.body
+  c.records, c.details_hash, c.digest, c.hash, c.total, c.epoch, r.seq, r.kind, r.person_id, r.object_id, x.member_id, x.hash, x.salt, x.body
 FROM audit_chain c LEFT JOIN audit_records r ON r.account_id = c.account_id AND r.batch_id = c.batch_id
   LEFT JOIN audit_changes x ON x.account_id = r.account_id AND x.batch_id = r.batch_id AND x.seq = r.seq
 ORDER BY c.account_id, c.number, r.seq`
-	countAudit = `SELECT (SELECT COUNT(*) FROM audit_records), (SELECT COUNT(*) FROM audit_changes)`
-	// Accounts whose number of users is not how many they have.
-	wrongNumbers = `SELECT a.public_id, h.users, (SELECT COUNT(*) FROM live_members m WHERE m.account_id = a.id)
-FROM accounts a JOIN audit_heads h ON h.account_id = a.id
-WHERE h.users <> (SELECT COUNT(*) FROM live_members m WHERE m.account_id = a.id)`
+	countAudit    = `SELECT (SELECT COUNT(*) FROM audit_records), (SELECT COUNT(*) FROM audit_changes)`
 	selectDetails = `SELECT d.account_id, d.batch_id, d.salt, d.body, c.details_hash
 FROM audit_details d LEFT JOIN audit_chain c ON c.account_id = d.account_id AND c.batch_id = d.batch_id`
 )
 
 // VerifyAudit walks the chain of every account in one consistent state of the
 // database and computes every hash again. It also looks for rows that the
-// chain does not cover, and counts the users of each account, of which the end of its
-// chain has the number. An error that wraps ErrBroken says where the log differs from
+// chain does not cover, derives the positions of the entries again, and counts the users
+// of each account, of which the end of its chain has the number. An error that wraps ErrBroken says where the log differs from
 // what was written.
 func (s *Store) VerifyAudit(ctx context.Context) (AuditReport, error) {
 	v := &verifier{heads: make(map[directory.AccountID]chainEnd)}
@@ -68,7 +64,7 @@ func (s *Store) VerifyAudit(ctx context.Context) (AuditReport, error) {
 		if changes != v.changes {
 			return fmt.Errorf("%w: %d changes belong to no record", ErrBroken, changes-v.changes)
 		}
-		return r.each(ctx, wrongNumber, wrongNumbers)
+		return r.each(ctx, wrongNumber, wrongUsers)
 	})
 	return v.report, err
 }
@@ -78,6 +74,7 @@ type chainEnd struct {
 	account string // public id
 	number  int64
 	hash    []byte
+	pos     directory.ChainPosition
 }
 
 // verifier follows the rows of selectAudit, which come chain by chain, link by
@@ -89,6 +86,8 @@ type verifier struct {
 
 	link   *directory.ChainLink // being read, nil before the first
 	hash   []byte               // its hash, as stored
+	stored directory.ChainPosition
+	pos    directory.ChainPosition // computed, of the link before it
 	digest *directory.AuditDigest
 	seq    int
 	prev   []byte // hash of the link before it
@@ -97,11 +96,12 @@ type verifier struct {
 func (v *verifier) addHead(rows *sql.Rows) error {
 	var id directory.AccountID
 	var end chainEnd
-	var number sql.NullInt64
-	if err := rows.Scan(&id, &end.account, &number, &end.hash); err != nil {
+	var number, total, epoch, lastAt sql.NullInt64
+	if err := rows.Scan(&id, &end.account, &number, &end.hash, &total, &epoch, &lastAt); err != nil {
 		return err
 	}
 	end.number = number.Int64
+	end.pos = directory.ChainPosition{Total: total.Int64, Epoch: epoch.Int64, At: fromMicros(lastAt.Int64)}
 	v.heads[id] = end
 	v.report.Accounts++
 	if end.number == 0 {
@@ -114,16 +114,19 @@ func (v *verifier) addRow(rows *sql.Rows) error {
 	var link directory.ChainLink
 	var at int64
 	var hash []byte
+	var stored directory.ChainPosition
 	var seq, person, object, member sql.NullInt64
 	var kind, changeHash, salt, body sql.NullString
 	err := rows.Scan(&link.Account, &link.Number, &link.Batch, &at, &link.ActorKind, &link.ActorID, &link.Removal,
-		&link.Records, &link.DetailsHash, &link.Digest, &hash, &seq, &kind, &person, &object, &member, &changeHash, &salt, &body)
+		&link.Records, &link.DetailsHash, &link.Digest, &hash,
+		&stored.Total, &stored.Epoch, &seq, &kind, &person, &object, &member, &changeHash, &salt, &body)
 	if err != nil {
 		return err
 	}
 	link.At = fromMicros(at)
 	if v.link == nil || v.link.Account != link.Account || v.link.Number != link.Number {
-		if err := v.startLink(link, hash); err != nil {
+		stored.At = link.At
+		if err := v.startLink(link, hash, stored); err != nil {
 			return err
 		}
 	}
@@ -158,7 +161,7 @@ func (v *verifier) addChange(member directory.MemberID, hash, salt string, body 
 }
 
 // startLink checks the link that ends here and begins the next.
-func (v *verifier) startLink(link directory.ChainLink, hash []byte) error {
+func (v *verifier) startLink(link directory.ChainLink, hash []byte, stored directory.ChainPosition) error {
 	if err := v.endLink(); err != nil {
 		return err
 	}
@@ -170,7 +173,7 @@ func (v *verifier) startLink(link directory.ChainLink, hash []byte) error {
 			return err
 		}
 	}
-	v.link, v.hash, v.digest, v.seq = &link, hash, directory.NewAuditDigest(), 0
+	v.link, v.hash, v.stored, v.digest, v.seq = &link, hash, stored, directory.NewAuditDigest(), 0
 	v.report.Batches++
 	if link.Number != expected {
 		return v.broken("entry %d is missing before it", expected)
@@ -189,7 +192,10 @@ func (v *verifier) endLink() error {
 	case !bytes.Equal(v.link.Hash(v.prev), v.hash):
 		return v.broken("the entry or one before it was changed")
 	}
-	v.prev = v.hash
+	v.prev, v.pos = v.hash, v.pos.Next(v.link.At, v.link.Records)
+	if v.stored != v.pos {
+		return v.broken("its total or its epoch is wrong: 'roster db check --repair' corrects them")
+	}
 	return nil
 }
 
@@ -198,8 +204,11 @@ func (v *verifier) endChain() error {
 	if !ok || end.number != v.link.Number || !bytes.Equal(end.hash, v.hash) {
 		return v.broken("the chain should end at entry %d", end.number)
 	}
+	if end.pos != v.pos {
+		return v.broken("the end of the chain has another total, epoch or time: 'roster db check --repair' corrects them")
+	}
 	delete(v.heads, v.link.Account)
-	v.prev = nil
+	v.prev, v.pos = nil, directory.ChainPosition{}
 	return nil
 }
 
@@ -223,11 +232,12 @@ func (v *verifier) broken(format string, args ...any) error {
 	return fmt.Errorf("%w: account %s, entry %d: %s", ErrBroken, account, v.link.Number, fmt.Sprintf(format, args...))
 }
 
-// wrongNumber tells of a row of wrongNumbers.
+// wrongNumber reports a row of wrongUsers.
 func wrongNumber(rows *sql.Rows) error {
+	var id directory.AccountID
 	var account string
 	var kept, users int
-	if err := rows.Scan(&account, &kept, &users); err != nil {
+	if err := rows.Scan(&id, &account, &kept, &users); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: account %s has %d users, and the row at the end of its chain counts %d", ErrBroken, account, users, kept)
