@@ -9,14 +9,13 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/roster"
-	"roster/internal/store"
 )
 
 // checkedJSON is the result of a check. Findings are those before a repair.
 type checkedJSON struct {
-	Consistent bool            `json:"consistent"`
-	Findings   []store.Finding `json:"findings"`
-	Repaired   int             `json:"repaired"`
+	Consistent bool             `json:"consistent"`
+	Findings   []roster.Finding `json:"findings"`
+	Repaired   int              `json:"repaired"`
 }
 
 func (e *env) dbCheckCommand() *cobra.Command {
@@ -63,7 +62,7 @@ func (e *env) checkDatabase(ctx context.Context, r *roster.Roster, repair bool) 
 			return err
 		}
 	}
-	result := checkedJSON{Consistent: len(left) == 0, Findings: append([]store.Finding{}, found...), Repaired: len(found) - len(left)}
+	result := checkedJSON{Consistent: len(left) == 0, Findings: append([]roster.Finding{}, found...), Repaired: len(found) - len(left)}
 	err = e.print(result, func(w io.Writer) {
 		for _, f := range found {
 			if f.Account != "" {

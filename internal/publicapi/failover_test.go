@@ -129,7 +129,7 @@ func newFailoverTest(t *testing.T, synchronous bool) *failoverTest {
 	for range 24 { // more than the pool has connections
 		f.callers.Go(f.remove)
 	}
-	f.awaitMore("removals on the primary", 50)
+	f.awaitMore("removals on the primary")
 	return f
 }
 
@@ -162,10 +162,10 @@ func (f *failoverTest) remove() {
 	}
 }
 
-// awaitMore waits for n more removals to be acknowledged.
-func (f *failoverTest) awaitMore(what string, n int64) {
+// awaitMore waits for 50 more removals to be acknowledged.
+func (f *failoverTest) awaitMore(what string) {
 	f.Helper()
-	want := f.answered.Load() + n
+	want := f.answered.Load() + 50
 	eventually(f.T, what, func() bool { return f.answered.Load() >= want })
 }
 
@@ -192,13 +192,13 @@ func TestFailoverFromAServerThatHangsAgainstCalls(t *testing.T) {
 	f.primary.Freeze()
 	f.standby.Promote()
 	promoted := time.Now()
-	f.awaitMore("removals on the promoted standby", 50)
+	f.awaitMore("removals on the promoted standby")
 	t.Logf("works again %v after the promotion", time.Since(promoted))
 	if ready := f.server.Do(rostertest.Request{Method: "GET", Path: "/readyz"}); ready.Status != 200 {
 		t.Errorf("/readyz answers %d after the promotion", ready.Status)
 	}
 	f.primary.Thaw()
-	f.awaitMore("removals beside the earlier primary", 50)
+	f.awaitMore("removals beside the earlier primary")
 	if lost := f.end(); lost > 0 {
 		t.Errorf("%d acknowledged removals are lost", lost)
 	}
@@ -222,12 +222,12 @@ func TestFailoverToAStandbyThatIsBehindAgainstCalls(t *testing.T) {
 					return err == nil && waits
 				})
 			} else {
-				f.awaitMore("removals that the standby does not get", 50)
+				f.awaitMore("removals that the standby does not get")
 			}
 			f.primary.Stop(storetest.StopImmediate)
 			f.standby.Start()
 			f.standby.Promote()
-			f.awaitMore("removals on the promoted standby", 50)
+			f.awaitMore("removals on the promoted standby")
 			if lost := f.end(); (lost == 0) != synchronous {
 				t.Errorf("%d of %d acknowledged removals are lost", lost, len(f.acked))
 			}

@@ -42,3 +42,6 @@ func (r *Roster) RepairDatabase(ctx context.Context, caller auth.Caller, found [
 	}
 	return r.store.Check(ctx)
 }
+
+// Finding is a wrong number or another inconsistency in the database.
+type Finding = store.Finding

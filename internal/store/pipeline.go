@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -101,7 +102,7 @@ func (s *postgresSession) commit(ctx context.Context, last []statement) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	statements := append(last, statement{query: "COMMIT"})
+	statements := slices.Concat(last, []statement{{query: "COMMIT"}})
 	err := s.raw(func(conn *pgx.Conn) error {
 		return commitOn(conn, func() error { return pipeline(ctx, conn, statements) })
 	})

@@ -145,7 +145,7 @@ func configurePostgres(cfg *pgxpool.Config, dsn string, d *dialer, o Options) {
 	cfg.PingTimeout = probeTimeout
 	cfg.AfterConnect = identifyServer
 	if !sets(dsn, "pool_max_conns", "") {
-		cfg.MaxConns = int32(max(16, 4*runtime.NumCPU())) //nolint:gosec // few enough
+		cfg.MaxConns = int32(max(16, 4*runtime.NumCPU()))
 	}
 	conn := cfg.ConnConfig
 	if !sets(dsn, "connect_timeout", "PGCONNECT_TIMEOUT") {

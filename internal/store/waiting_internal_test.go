@@ -157,7 +157,7 @@ func TestCommitToADiskThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	hangs := make(chan struct{})
-	sess := begun.(*sqliteSession) //nolint:forcetypeassert // of SQLite
+	sess := begun.(*sqliteSession)
 	check := sess.check
 	sess.check = func() error {
 		<-hangs
