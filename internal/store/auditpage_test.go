@@ -165,7 +165,7 @@ func (l *auditLog) checkPositions() {
 		l.Error(err)
 	}
 	before := storetest.Dump(l, l.dsn)
-	for _, statement := range append(dropPositions, "DELETE FROM roster_migrations WHERE version_id > 12") {
+	for _, statement := range backToVersion12 {
 		storetest.Exec(l, l.dsn, statement)
 	}
 	must(l, l.store.Migrate(context.Background()))
@@ -179,8 +179,12 @@ func (l *auditLog) checkPositions() {
 	}
 }
 
-// dropPositions takes away what migration 13 makes.
-var dropPositions = []string{
+// backToVersion12 takes away what the migrations from version 13 on make.
+var backToVersion12 = []string{
 	"DROP INDEX audit_chain_total", "ALTER TABLE audit_chain DROP COLUMN total", "ALTER TABLE audit_chain DROP COLUMN epoch",
 	"ALTER TABLE audit_heads DROP COLUMN total", "ALTER TABLE audit_heads DROP COLUMN epoch", "ALTER TABLE audit_heads DROP COLUMN last_at",
+	"DROP INDEX removals_restorable", "ALTER TABLE removals DROP COLUMN restorable_until", "DROP TABLE purge_state",
+	"DROP TABLE restore_jobs", "DROP TABLE restore_items",
+	"DROP TABLE schema_compatibility",
+	"DELETE FROM roster_migrations WHERE version_id > 12",
 }

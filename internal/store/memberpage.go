@@ -15,8 +15,10 @@ import (
 // live members are skipped as removed ones were counted.
 const (
 	// The live members from a key on; {from} is >= or <=, {before} < or >, and {way} the direction.
+	// The subquery has one plan. As a join, PostgreSQL read all removed members for each live
+	// one where its statistics were older than their removal.
 	membersFrom = `SELECT o.member_id FROM member_profiles o WHERE o.account_id = $1 AND (o.created_at, o.member_id) {from} ($4, $5)
-  AND NOT EXISTS (SELECT 1 FROM members m WHERE m.account_id = o.account_id AND m.id = o.member_id AND m.removal_id IS NOT NULL)
+  AND (SELECT m.removal_id FROM members m WHERE m.account_id = o.account_id AND m.id = o.member_id) IS NULL
 ORDER BY o.account_id {way}, o.created_at {way}, o.member_id {way} LIMIT $2 OFFSET $3`
 
 	memberAt = `SELECT o.created_at, o.member_id FROM member_profiles o WHERE o.account_id = $1
@@ -27,8 +29,6 @@ ORDER BY o.account_id {way}, o.created_at {way}, o.member_id {way} LIMIT 1 OFFSE
 WHERE m.account_id = $1 AND m.removal_id IS NOT NULL AND o.account_id = m.account_id AND o.member_id = m.id
   AND (o.created_at, o.member_id) {before} ($2, $3)`
 )
-
-// nearPage is how many members a page may skip one by one.
 
 // memberKey is where a member stands in the order.
 type memberKey struct{ created, id int64 }

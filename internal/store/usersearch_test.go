@@ -260,14 +260,11 @@ func TestUsersOfAnOlderDatabaseAreFound(t *testing.T) {
 // backToVersion8 takes away what the migrations from version 9 on make.
 func backToVersion8(f *fixture) {
 	f.Helper()
-	statements := append(slices.Clone(dropPositions),
+	statements := append(slices.Clone(backToVersion12),
 		"ALTER TABLE audit_heads DROP COLUMN users", "DROP INDEX audit_records_person",
 		"DROP INDEX member_profiles_name", "DROP INDEX member_profiles_status",
 		"ALTER TABLE member_profiles DROP COLUMN search_text", "ALTER TABLE member_profiles DROP COLUMN sort_name",
-		"DROP TABLE schema_compatibility",
 		"ALTER TABLE removals DROP COLUMN note", "ALTER TABLE removals DROP COLUMN run",
-		"DROP INDEX removals_restorable", "ALTER TABLE removals DROP COLUMN restorable_until", "DROP TABLE purge_state",
-		"DROP TABLE restore_jobs", "DROP TABLE restore_items",
 		"DROP TABLE password_params", "DROP TABLE member_passwords", "DROP INDEX password_links_member",
 		"CREATE TABLE person_passwords (person_id BIGINT NOT NULL PRIMARY KEY, hash TEXT NOT NULL, changed_at BIGINT NOT NULL)",
 		"CREATE INDEX password_links_person ON password_links (person_id)",
