@@ -40,6 +40,9 @@ type engine struct {
 	// byPerson follows the audit records in a query of those of a person, for the same
 	// reason.
 	byPerson string
+	// byNarrow follows the profiles in a query that reads no more of them than their narrow
+	// index has: SQLite takes the primary key otherwise, which is the whole row.
+	byNarrow string
 	// idInRemoval is what they are sorted by: without the "+ 0" PostgreSQL might walk
 	// the account in the order of its ids.
 	idInRemoval string

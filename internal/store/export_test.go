@@ -94,6 +94,16 @@ func (s *Store) HotStatements() map[string]string {
 	return statements
 }
 
+// RemovedBefore is the statement that counts removed members, as this engine sends it, and
+// the index by which it finds their profiles.
+func (s *Store) RemovedBefore() (query, index string) {
+	index = "member_profiles_pkey"
+	if s.engine != postgresEngine {
+		index = "COVERING INDEX member_profiles_narrow"
+	}
+	return s.engine.narrow(downwards.Replace(removedBefore)), index
+}
+
 // OrderedStatements are those that may walk all of a table or of an account, but
 // in the order of an index and no further than their limit: their texts, and
 // that index.

@@ -263,6 +263,10 @@ func checkPlans(t *testing.T, f *fixture, state string) {
 			t.Errorf("%s: a page of a removal is sorted:\n%s", state, plan)
 		}
 	}
+	query, index := f.store.RemovedBefore()
+	if plan := strings.Join(explain(f, query, []string{fmt.Sprint(f.account), "0", "1000500"}), "\n"); !strings.Contains(plan, index) || !strings.Contains(plan, "members_removed") {
+		t.Errorf("%s: removed members are not counted by the indexes members_removed and %s:\n%s", state, index, plan)
+	}
 	for name, st := range store.OrderedStatements() {
 		args := make([]string, len(planArgs[name]))
 		for i, a := range planArgs[name] {

@@ -31,6 +31,7 @@ var sqliteEngine = &engine{
 	name:              "sqlite",
 	byRemoval:         " INDEXED BY members_removed",
 	byPerson:          " INDEXED BY audit_records_person",
+	byNarrow:          " INDEXED BY member_profiles_narrow",
 	idInRemoval:       "id",
 	snapshot:          sql.LevelDefault, // a read transaction in WAL mode is a snapshot
 	types:             schemaTypes{Int: "INTEGER", Blob: "BLOB", Key: "TEXT", Table: "STRICT, WITHOUT ROWID"},

@@ -55,7 +55,7 @@ type paging struct {
 }
 
 // pagingDefaults were found by measuring a million users.
-var pagingDefaults = paging{few: 5000, stretch: 1000, longest: 2000, stretches: 2, near: 1000}
+var pagingDefaults = paging{few: 5000, stretch: 1000, longest: 2000, stretches: 2, near: 10_000}
 
 // lastKey stands behind every key.
 const lastKey = "\U0010ffff"
