@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ type jobTest struct {
 	spare  []string // members whom it does not name, and no call has
 	calls  int      // of one user each
 	id     string
+	log    lastLines
 }
 
 // newJobTest makes a directory and a list of about n ids of its members: nine
@@ -78,8 +80,32 @@ func (j *jobTest) start() {
 	j.url = "http://" + addr + "/api/public/users"
 	go func() {
 		for log.Scan() {
+			j.log.add(log.Text())
 		}
 	}()
+}
+
+// lastLines holds the last lines of the servers' logs.
+type lastLines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *lastLines) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lines = append(l.lines, line); len(l.lines) > 200 {
+		l.lines = l.lines[100:]
+	}
+}
+
+// withoutRequests returns the lines that are not about requests.
+func (l *lastLines) withoutRequests() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(slices.DeleteFunc(slices.Clone(l.lines), func(line string) bool {
+		return strings.Contains(line, `"msg":"request"`)
+	}), "\n")
 }
 
 func (j *jobTest) kill() {
@@ -197,12 +223,23 @@ func (j *jobTest) count(query string) (n int) {
 	return n
 }
 
+// noProgress is how long a job may remove nobody before it counts as stuck.
+const noProgress = time.Minute
+
 // waitFor waits until the job has removed so many users.
 func (j *jobTest) waitFor(users int) {
 	j.Helper()
-	for deadline := time.Now().Add(time.Hour); j.read().Removed < users; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			j.Fatalf("the job does not get to %d users", users)
+	removed, deadline := -1, time.Now()
+	for ; ; time.Sleep(time.Millisecond) {
+		state := j.read()
+		if state.Removed >= users {
+			return
+		}
+		if state.Removed > removed {
+			removed, deadline = state.Removed, time.Now().Add(noProgress)
+		}
+		if over := state.State != "queued" && state.State != "running"; over || time.Now().After(deadline) {
+			j.Fatalf("the job is %s and has removed %d users, want %d; the log:\n%s", state.State, state.Removed, users, j.log.withoutRequests())
 		}
 	}
 }

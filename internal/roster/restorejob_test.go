@@ -202,7 +202,7 @@ func TestRestorationFails(t *testing.T) {
 		b := newRestoreBench(t, dsn, 100)
 		_, err := b.restore(ctx, roster.RestoreOptions{RequestID: "id", Background: true})
 		must(t, err)
-		storetest.Exec(t, dsn, "UPDATE restore_items SET members = 'x' WHERE seq = 2")
+		storetest.Exec(t, dsn, "UPDATE restore_items SET member_ids = 'x' WHERE seq = 2")
 		for range 20 {
 			b.roster.ForgetJobDelays()
 			if _, err = b.roster.WorkOff(ctx, auth.System()); !b.record().Restoring() {

@@ -345,7 +345,7 @@ func fillForPlans(t *testing.T, dsn string, account directory.AccountID, n int) 
 		{"roles", "account_id, id, public_id, kind, name, description, permissions, built_in, created_at", "ID, ID, TXT, 'bot', TXT, '', '{}', 0, ACC"},
 		{"removal_jobs", "account_id, id, state, batch_id, mixed, next_seq, spooled, created_at, turn_at", "ACC, ID, 'queued', ID, 1, 0, CASE WHEN ID % 1000 = 0 THEN 1 ELSE 0 END, 0, 0"},
 		{"restore_jobs", "account_id, removal_id, state, actor_kind, actor_id, request_id, total, done, restored, lost, next_seq, created_at, turn_at, finished_at", "ACC, ID, 'running', 'k', 0, '', 1, 0, 0, '[]', 0, 0, 0, CASE WHEN ID % 1000 > 0 THEN 0 END"},
-		{"restore_items", "account_id, removal_id, seq, members", "ACC, ID, 1, '[]'"},
+		{"restore_items", "account_id, removal_id, seq, member_ids", "ACC, ID, 1, '[]'"},
 		{"removal_spool", "account_id, removal_id, seq, ids", "ACC, ID, 1, '[]'"},
 		{"removal_met", "account_id, removal_id, org_user_id", "ACC, ID, 'E' || TXT"},
 		{"removal_refusals", "account_id, removal_id, seq, batch_id", "ACC, ID, 1, ID"},

@@ -30,9 +30,9 @@ WHERE account_id = $1 AND removal_id = $2 AND next_seq = $3 AND finished_at IS N
 	forgetRestoreJob = `DELETE FROM restore_jobs WHERE account_id = $1 AND removal_id = $2`
 
 	idsOfRemoval       = `SELECT id FROM members WHERE account_id = $1 AND removal_id = $2 AND removal_id IS NOT NULL`
-	insertRestoreItems = `INSERT INTO restore_items (account_id, removal_id, seq, members)
+	insertRestoreItems = `INSERT INTO restore_items (account_id, removal_id, seq, member_ids)
 SELECT $1, $2, CAST(j.value->>0 AS BIGINT), j.value->>1 FROM json_each($3) j`
-	selectRestoreItems = `SELECT seq, members FROM restore_items WHERE account_id = $1 AND removal_id = $2 AND seq >= $3 ORDER BY seq LIMIT $4`
+	selectRestoreItems = `SELECT seq, member_ids FROM restore_items WHERE account_id = $1 AND removal_id = $2 AND seq >= $3 ORDER BY seq LIMIT $4`
 	deleteRestoreItems = `DELETE FROM restore_items WHERE account_id = $1 AND removal_id = $2 AND seq >= $3 AND seq < $4`
 	forgetRestoreItems = `DELETE FROM restore_items WHERE account_id = $1 AND removal_id = $2`
 	// "IS TRUE" as for markRemoved.

@@ -46,6 +46,6 @@ CREATE TABLE restore_items (
   account_id {{.Int}} NOT NULL,
   removal_id {{.Int}} NOT NULL,
   seq        {{.Int}} NOT NULL,
-  members    TEXT NOT NULL,        -- JSON array of ids
+  member_ids TEXT NOT NULL,        -- JSON array
   PRIMARY KEY (account_id, removal_id, seq)
 ) {{.Table}};
