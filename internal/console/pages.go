@@ -179,8 +179,8 @@ var flashes = map[string]string{
 	"sessions-none":         "They had no session in this account any more.",
 	"users-imported":        "The users of the table are imported, as the preview said.",
 	"users-restored":        "Those users are restored, as they were.",
-	"restoration-cancelled": "The restoration is stopped. Users whom it restored stay restored, and the others can be restored later.",
-	"removal-cancelled":     "The removal is stopped. Whoever it had removed stays removed, and can be restored.",
+	"restoration-cancelled": "The restoration is cancelled. Users whom it restored stay restored, and the others can be restored later.",
+	"removal-cancelled":     "The removal is cancelled. Users whom it removed stay removed and can be restored.",
 
 	"app-saved":      "The app is saved. It holds from its next call on.",
 	"app-same":       "Nothing was changed.",

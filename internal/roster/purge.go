@@ -21,15 +21,15 @@ const (
 // window is: its result must be there to be fetched.
 const jobResults = 24 * time.Hour
 
-// PurgeExpired erases, for good, everybody whose removal can no longer be restored: the
-// membership, all that hangs on it, and the address of a person whom no account has
-// any more. Then it forgets deleted groups and bots that nobody had who can still be
-// restored. It works in small transactions, returns how many memberships it erased, and
-// can be ended at any point by its context; the next call goes on. Several servers may
-// run it at once.
+// PurgeExpired erases the users of removals whose restore window has ended: each
+// membership with its profile, roles and groups, and the address of a person who belongs
+// to no account. It then deletes groups and bots that were deleted before and that no
+// restorable user had. It works in small transactions and returns the number of erased
+// memberships. Its context may end it at any point; the next call continues. Several
+// servers may run it at once.
 //
-// It erases nobody while the clock of this machine may be wrong: see PurgeWait. The
-// error then wraps ErrClockAhead. Only the operator may.
+// It erases no users while the clock of this machine may be wrong: see PurgeWait. The
+// error then wraps ErrClockAhead. Only the operator may call it.
 func (r *Roster) PurgeExpired(ctx context.Context, caller auth.Caller) (erased int, err error) {
 	if err := caller.RequireOperator(); err != nil {
 		return 0, err

@@ -21,9 +21,9 @@ const (
 // be wrong.
 var ErrClockAhead = errors.New("the clock may be wrong")
 
-// PurgeWait says that the purge erases nobody, because the clock of this machine is more
-// than a day ahead of the time at which the purge trusted a clock last. The zero value
-// is for a purge that does not wait.
+// PurgeWait describes a pause of the purge: it erases no users while the clock of this
+// machine is more than a day ahead of the last time that a purge trusted. The zero value
+// means that the purge does not wait.
 type PurgeWait struct {
 	// Since is the time at which a clock was trusted last, and Ahead how much later it
 	// is by the clock of this machine.

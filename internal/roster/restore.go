@@ -41,11 +41,11 @@ var errPreview = errors.New("nothing is kept of a preview")
 // returns without an error, and with one nobody is; a failing commit
 // (directory.ErrUnavailable) leaves open whether all or nobody.
 //
-// A whole removal with more than 100,000 members left, such as a job, is restored by a
-// job of its own, unless it is a preview or all or nobody: each chunk is a transaction, and
-// what was begun is finished by a server, also when the context or this process ends. The
-// call works on it until it is over. A call while it is not over joins it. When it was
-// cancelled the error wraps directory.ErrState.
+// A whole removal with more than 100,000 members left is restored by a job, unless the
+// call is a preview or atomic. Each chunk of the job is a transaction, and a server
+// finishes the job if the context or this process ends. The call works on the job until
+// the job is over; a second call for the same removal joins it. The error wraps
+// directory.ErrState if the job was cancelled.
 //
 // An app needs the scope User Management, and accountID is empty or its own.
 // The error wraps directory.ErrNotFound when the account has no such removal,

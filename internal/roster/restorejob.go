@@ -37,7 +37,7 @@ func (re *restoration) queue(ctx context.Context, change store.Change) error {
 		if err := re.possible(removal, len(members)); err != nil {
 			return err
 		}
-		// The details say of whom and how, and those of each chunk what came of it.
+		// These details record the request, and those of each chunk record its outcome.
 		details, err := re.describePart()
 		tx.RecordDetails(details)
 		if err != nil {

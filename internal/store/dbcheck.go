@@ -111,11 +111,9 @@ func (s *Store) RepairAccount(ctx context.Context, account directory.AccountID, 
 		return err
 	}
 	err = s.Write(ctx, Change{Account: account, Actor: actor}, func(tx *Tx) error {
-		// With the end of the chain locked nobody else can commit to the account: what the
-		// next statements count stays so.
-		if err := tx.exec(ctx, "UPDATE audit_heads SET users = users WHERE account_id = $1", account); err != nil {
-			return err
-		}
+		// Every transaction locks the end of the account's chain before it commits. While
+		// this one holds that lock, the counts below do not change.
+		tx.ask(selectHead+tx.engine.lockRows, []any{account}, func(scanner) error { return nil })
 		if err := tx.exec(ctx, strings.Replace(repairPositions, "{of}", " WHERE account_id = $1", 1), account); err != nil {
 			return err
 		}

@@ -278,7 +278,7 @@ func (s *sqliteSession) commit(ctx context.Context, last []statement) error {
 	case <-ctx.Done():
 		s.abandoned = true
 		go func() {
-			_ = <-done // the caller has been answered
+			<-done //nolint:errcheck // the caller has been answered
 			s.close()
 		}()
 		return fmt.Errorf("%w: %w", errOutcomeUnknown, ctx.Err())
