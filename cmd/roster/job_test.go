@@ -248,8 +248,10 @@ func (j *jobTest) waitFor(users int) {
 func (j *jobTest) check(kills int, slowest time.Duration) {
 	j.Helper()
 	state := j.read()
-	for state.State == "running" { // refusals come last
-		state = j.read()
+	for deadline := time.Now().Add(noProgress); state.State == "running"; state = j.read() { // refusals come last
+		if time.Now().After(deadline) {
+			j.Fatalf("the job does not end: %+v; the log:\n%s", state, j.log.withoutRequests())
+		}
 	}
 	want := jobState{ID: j.id, State: "completed", Requested: j.gone + len(j.failed), Done: j.gone + len(j.failed), Removed: j.gone, Failed: len(j.failed)}
 	var failed []string
